@@ -1,0 +1,170 @@
+//! `Create`: a run begins.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::decider::Decider;
+use super::Rejection;
+use crate::budget::{Limits, Scope};
+use crate::definition::Definition;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::event::{EDITION, Event, RunCreated, Start};
+use crate::ids::{ContentHash, RunId};
+use crate::money::{Meter, PriceTable};
+use crate::payload::Payload;
+use crate::plan::{self, Cost, Program, Verdict};
+use crate::step::ModelChoice;
+use crate::template::nearest;
+
+impl Decider<'_> {
+    pub(super) fn create(&mut self, created: RunCreated) -> Result<(), Rejection> {
+        if self.state.created.is_some() {
+            return Err(Rejection::state("the run exists already"));
+        }
+        self.emit(Event::RunCreated(Box::new(created)));
+        Ok(())
+    }
+}
+
+/// What somebody wants to start.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The public id.
+    pub id: RunId,
+    /// The hash of the text that the definition was loaded from.
+    pub source: Option<ContentHash>,
+    /// Values of inputs, by name.
+    pub inputs: BTreeMap<String, Value>,
+    /// Where and with what.
+    pub start: Start,
+    /// Limits that take the place of the file's.
+    pub limits: Limits,
+    /// Budgets above the run that it draws on.
+    pub scopes: Vec<Scope>,
+    /// The names of the providers that are configured.
+    pub providers: Vec<String>,
+}
+
+/// Checks what has to be right before a run exists: inputs, step types, models, money. Nothing was written when it fails.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(RunCreated, Cost), Vec<Diagnostic>> {
+    let definition = &program.definition;
+    let mut problems = Vec::new();
+    let inputs = check_inputs(definition, new.inputs, &mut problems);
+    for node in &program.nodes {
+        if let Some(reason) = node.kind.unavailable() {
+            problems.push(
+                Diagnostic::error(Code::StepTypeNotAvailable, format!("steps.{}", node.step.id), format!("step `{}` cannot run: {reason}", node.step.id))
+                    .help("the file is valid; leave the step out by a goal that does not need it, or use another step type"),
+            );
+        }
+    }
+    check_models(program, &new.start.models, &new.providers, &mut problems);
+    let mut limits = definition.budget.limits;
+    for meter in Meter::ALL {
+        if let Some(limit) = new.limits.of(meter) {
+            limits.set(meter, limit);
+        }
+    }
+    let cost = plan::cost(program, &inputs, &new.start.models, prices);
+    check_money(&cost, &limits, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let created = RunCreated {
+        edition: EDITION,
+        id: new.id,
+        definition: program.definition_hash,
+        plan: program.plan_hash,
+        source: new.source,
+        inputs: Payload::of(&inputs),
+        start: new.start,
+        limits,
+        on_exhausted: definition.budget.on_exhausted,
+        scopes: new.scopes,
+    };
+    Ok((created, cost))
+}
+
+fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Value> {
+    let mut inputs = BTreeMap::new();
+    for (name, value) in given {
+        match definition.inputs.get(&name) {
+            Some(spec) => {
+                if let Err(error) = spec.ty.check(&name, &value) {
+                    problems.push(Diagnostic::error(Code::BadInput, format!("inputs.{name}"), error.to_string()).help("give a value of that type"));
+                }
+                inputs.insert(name, value);
+            }
+            None => {
+                let problem = Diagnostic::error(Code::UnknownInput, format!("inputs.{name}"), format!("the workflow `{}` has no input `{name}`", definition.name));
+                let declared: Vec<&str> = definition.inputs.keys().map(String::as_str).collect();
+                problems.push(match nearest(&name, declared.iter().copied()) {
+                    Some(known) => problem.help(format!("did you mean `{known}`?")),
+                    None if declared.is_empty() => problem.help("it declares no inputs"),
+                    None => problem.help(format!("its inputs are: {}", declared.join(", "))),
+                });
+            }
+        }
+    }
+    for (name, spec) in &definition.inputs {
+        if inputs.contains_key(name) {
+            continue;
+        }
+        match &spec.default {
+            Some(default) => {
+                inputs.insert(name.clone(), default.clone());
+            }
+            None if spec.required => problems.push(
+                Diagnostic::error(Code::MissingInput, format!("inputs.{name}"), format!("the required input `{name}` was not given"))
+                    .help(format!("give it by `--input {name}=…` ({})", spec.ty.name())),
+            ),
+            None => {}
+        }
+    }
+    inputs
+}
+
+fn check_models(program: &Program, models: &ModelChoice, providers: &[String], problems: &mut Vec<Diagnostic>) {
+    const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
+    for node in program.nodes.iter().filter(|node| node.kind.name() == "agent") {
+        let place = format!("steps.{}", node.step.id);
+        match models.provider(&node.step.params) {
+            None => problems.push(Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks a model, and no provider is named", node.step.id)).help(CURE)),
+            // A name that is computed is checked when the step starts.
+            Some(name) if name.contains("${") || name.contains("{{") => {}
+            Some(name) if !providers.iter().any(|known| known == name) => problems.push(
+                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id)).help(CURE),
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+fn check_money(cost: &Cost, limits: &Limits, problems: &mut Vec<Diagnostic>) {
+    if limits.cost_nano_usd.is_some() {
+        for step in &cost.unpriced {
+            problems.push(
+                Diagnostic::error(Code::UnknownPrice, format!("steps.{step}"), format!("nobody said what the model of step `{step}` costs, and dollars are limited"))
+                    .help("add `[models.\"NAME\"]` with `input_usd_per_mtok` and `output_usd_per_mtok` (or `free = true`) to gorgon.toml"),
+            );
+        }
+    }
+    if cost.verdict(limits) == Verdict::CannotFit {
+        let over: Vec<String> = Meter::ALL
+            .into_iter()
+            .filter_map(|meter| {
+                let (limit, lower) = (limits.of(meter)?, cost.lower.of(meter));
+                let shown = |amount: u64| if meter == Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", meter.word()) };
+                (lower > limit).then(|| format!("at least {} has to be held, and the limit is {}", shown(lower), shown(limit)))
+            })
+            .collect();
+        problems.push(
+            Diagnostic::error(Code::CannotFit, "budget", format!("the plan cannot fit its budget: {}", over.join("; ")))
+                .help("raise the limit, lower `max_tokens` of the steps, or name goals that need fewer of them"),
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! What a failure leads to: another attempt, another way, or the end.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::advance::Taken;
+use super::decider::Decider;
+use crate::call::{Failure, FailureClass};
+use crate::definition::{Fallback, OnFailure};
+use crate::event::{Event, HaltReason, Instead};
+use crate::payload::Payload;
+use crate::plan::NodeIx;
+use crate::policy::{backoff, retry};
+use crate::step::map_outputs;
+
+impl Decider<'_> {
+    /// An attempt failed, or could not begin: it is tried again, or the step has failed.
+    pub(super) fn fail_attempt(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
+        let program = Arc::clone(&self.state.program);
+        let step = &program.nodes[ix].step;
+        let item = self.state.item(ix, n);
+        let failures = item.map_or(0, |item| item.failures) + 1;
+        let began = item.is_some_and(|item| item.attempt > 0);
+        if began && retry::tries_again(&step.retry, step.effect, failures, &failure) {
+            let attempt = item.map_or(0, |item| item.attempt);
+            let seed = self.facts.seed ^ (ix as u64) << 32 ^ u64::from(n) << 8 ^ u64::from(attempt);
+            let retry_at = self.now.plus_ms(backoff::delay_ms(&step.retry, failures, &failure, seed));
+            let too_late = step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| retry_at >= since.plus_ms(total));
+            if !too_late {
+                let at = self.item_ref(ix, n);
+                self.emit(Event::AttemptFailed { at, attempt, failure, retry_at: Some(retry_at) });
+                return Taken::Yes;
+            }
+        }
+        self.fail_item(ix, n, failure)
+    }
+
+    /// A step or element has failed for good.
+    pub(super) fn fail_item(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
+        let program = Arc::clone(&self.state.program);
+        let node = &program.nodes[ix];
+        let in_element = node.items.is_some() && self.state.steps[ix].list.is_some();
+        if in_element {
+            self.emit(Event::ItemFailed { step: node.step.id.clone(), item: n, failure });
+            self.close_fan_out(ix);
+        } else {
+            self.route(ix, failure);
+        }
+        Taken::Yes
+    }
+
+    /// A step failed before it had elements.
+    pub(super) fn fail_whole(&mut self, ix: NodeIx, failure: Failure) -> Taken {
+        self.route(ix, failure);
+        Taken::Yes
+    }
+
+    /// The way on that the file names for a failed step.
+    pub(super) fn route(&mut self, ix: NodeIx, failure: Failure) {
+        let program = Arc::clone(&self.state.program);
+        let node = &program.nodes[ix];
+        let step = node.step.id.clone();
+        match &node.step.on_failure {
+            OnFailure::Abort | OnFailure::Retry => {
+                self.emit(Event::StepFailed { step: step.clone(), failure: failure.clone(), tolerated: false });
+                match (node.fallback_of, node.parent) {
+                    (Some(primary), _) => self.fallback_failed(primary, ix, &failure),
+                    (None, Some(_)) => self.close_parent(ix),
+                    (None, None) => self.halt_for(ix, failure),
+                }
+            }
+            OnFailure::Skip => {
+                self.emit(Event::StepFailed { step, failure, tolerated: true });
+                self.close_parent(ix);
+            }
+            OnFailure::Fallback(Fallback::Value(value)) => {
+                let outputs = shaped(value, &node.step.outputs, node.kind.results().first().map_or("result", |(name, _)| name));
+                self.emit(Event::StepSucceeded { step, outputs: Some(Payload::of(&outputs)), instead: Some(Instead::FallbackValue { failure }) });
+                self.close_parent(ix);
+            }
+            OnFailure::Fallback(Fallback::Step(_)) => match node.fallback {
+                Some(fallback) => {
+                    let fallback = program.nodes[fallback].step.id.clone();
+                    self.emit(Event::FallbackChosen { step, fallback, failure });
+                }
+                None => self.halt_for(ix, failure),
+            },
+            OnFailure::ContinueWithDefault(outputs) => {
+                self.emit(Event::StepSucceeded { step, outputs: Some(Payload::of(outputs)), instead: Some(Instead::DefaultOutput { failure }) });
+                self.close_parent(ix);
+            }
+        }
+    }
+
+    /// The fallback of a step gave its outputs: they are the step's.
+    pub(super) fn take_fallback(&mut self, primary: NodeIx, fallback: NodeIx, outputs: Map<String, Value>) {
+        let program = Arc::clone(&self.state.program);
+        let (node, by) = (&program.nodes[primary], &program.nodes[fallback]);
+        let main = by.step.outputs.first().map(String::as_str).or(by.kind.results().first().map(|(name, _)| *name));
+        match map_outputs(&node.step.outputs, main, outputs) {
+            Ok(outputs) => {
+                let instead = Some(Instead::FallbackStep { step: by.step.id.clone() });
+                self.emit(Event::StepSucceeded { step: node.step.id.clone(), outputs: Some(Payload::of(&outputs)), instead });
+                self.close_parent(primary);
+            }
+            Err(failure) => self.fallback_failed(primary, fallback, &failure),
+        }
+    }
+
+    fn fallback_failed(&mut self, primary: NodeIx, fallback: NodeIx, failure: &Failure) {
+        let program = Arc::clone(&self.state.program);
+        let first = self.state.steps[primary].failure.as_ref().map_or(String::new(), |f| f.message.clone());
+        let message = format!("{first}; then its fallback `{}` failed: {}", program.nodes[fallback].step.id, failure.message);
+        let failure = Failure { message, ..failure.clone() };
+        self.emit(Event::StepFailed { step: program.nodes[primary].step.id.clone(), failure: failure.clone(), tolerated: false });
+        match program.nodes[primary].parent {
+            Some(_) => self.close_parent(primary),
+            None => self.halt_for(primary, failure),
+        }
+    }
+
+    fn halt_for(&mut self, ix: NodeIx, failure: Failure) {
+        if self.state.halt.is_some() {
+            return;
+        }
+        let step = self.state.program.nodes[ix].step.id.clone();
+        self.emit(Event::Halted { reason: HaltReason::StepFailed { step, failure } });
+    }
+
+    /// Fails a step because somebody said no.
+    pub(super) fn reject_item(&mut self, ix: NodeIx, n: u32, message: String) {
+        self.fail_item(ix, n, Failure::new(FailureClass::Rejected, message));
+    }
+}
+
+/// A fallback value as outputs: an object that has one of the names is taken as it is, anything else is the first output.
+fn shaped(value: &Value, declared: &[String], primary: &str) -> Map<String, Value> {
+    match value {
+        Value::Object(map) if declared.iter().any(|name| map.contains_key(name)) || declared.is_empty() => map.clone(),
+        value => Map::from_iter([(declared.first().map_or(primary, String::as_str).to_owned(), value.clone())]),
+    }
+}

@@ -1,0 +1,183 @@
+//! What a plan can cost before it starts: a lower and an upper bound.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Node, NodeIx, Program};
+use crate::budget::Limits;
+use crate::definition::{Fallback, OnFailure};
+use crate::ids::StepId;
+use crate::money::{Amounts, Meter, PriceTable};
+use crate::step::ModelChoice;
+
+/// Bounds on the cost of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The least that has to be held at once for the plan to complete.
+    pub lower: Amounts,
+    /// The most that it can cost, if that is known. A crash can add one repetition of each call in flight.
+    pub upper: Option<Amounts>,
+    /// Why it is not known: the step and the reason.
+    pub unbounded: Vec<(StepId, String)>,
+    /// Steps whose dollars are not known, because nobody said what their model costs.
+    pub unpriced: Vec<StepId>,
+}
+
+/// How a plan stands to its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It cannot exceed it.
+    Fits,
+    /// It may.
+    MayNotFit,
+    /// It cannot complete within it.
+    CannotFit,
+}
+
+impl Cost {
+    /// Judges the plan against limits.
+    #[must_use]
+    pub fn verdict(&self, limits: &Limits) -> Verdict {
+        let mut verdict = Verdict::Fits;
+        for meter in Meter::ALL {
+            let Some(limit) = limits.of(meter) else { continue };
+            if self.lower.of(meter) > limit {
+                return Verdict::CannotFit;
+            }
+            if self.upper.is_none_or(|upper| upper.of(meter) > limit) || (meter == Meter::Usd && !self.unpriced.is_empty()) {
+                verdict = Verdict::MayNotFit;
+            }
+        }
+        verdict
+    }
+}
+
+/// Computes the bounds of a program.
+#[must_use]
+pub fn cost(program: &Program, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
+    let mut cost = Cost { lower: Amounts::ZERO, upper: Some(Amounts::ZERO), unbounded: Vec::new(), unpriced: Vec::new() };
+    let certain = certain(program);
+    for (ix, node) in program.nodes.iter().enumerate() {
+        add(&mut cost, certain[ix], node, inputs, models, prices);
+    }
+    if !cost.unbounded.is_empty() {
+        cost.upper = None;
+    }
+    cost
+}
+
+fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) {
+    if node.kind.name() != "agent" {
+        return;
+    }
+    let params = &node.step.params;
+    let provider = models.provider(params).unwrap_or_default();
+    let model = models.model(params).unwrap_or(provider);
+    let known = prices.find(model);
+    let price = known.and_then(|m| m.price).or_else(|| (provider == "simulated").then_some(crate::money::ModelPrice::FREE));
+    if price.is_none() {
+        cost.unpriced.push(node.step.id.clone());
+    }
+    let price = price.unwrap_or_default();
+    let output = params.get("max_tokens").and_then(Value::as_u64).unwrap_or_default();
+    // Literal text is there whatever happens; what is rendered into it is bounded by the inputs at hand and by nothing else.
+    let (least, most) = prompt_bytes(node, inputs);
+    let most = match (most, known.and_then(|m| m.input_tokens_max)) {
+        (Some(bytes), Some(window)) => Some(bytes.min(window)),
+        (bytes, window) => bytes.or(window),
+    };
+    let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };
+    let always = certain && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
+    if always {
+        let one = hold(least);
+        cost.lower = Amounts {
+            cost_nano_usd: cost.lower.cost_nano_usd.max(one.cost_nano_usd),
+            tokens: cost.lower.tokens.max(one.tokens),
+            calls: cost.lower.calls.saturating_add(1),
+        };
+    }
+    let times = u64::from(node.step.retry.max_attempts.unwrap_or(3));
+    let items = match &node.items {
+        None => Some(1),
+        Some(items) => items.items.as_literal().and_then(Value::as_array).map(|list| list.len() as u64).or_else(|| input_list(node, inputs)),
+    };
+    match (most, items) {
+        (Some(most), Some(items)) => {
+            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items))));
+        }
+        (None, _) => cost.unbounded.push((node.step.id.clone(), format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`"))),
+        (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
+    }
+}
+
+/// The length of a list that is one of the inputs.
+fn input_list(node: &Node, inputs: &BTreeMap<String, Value>) -> Option<u64> {
+    use crate::template::Root;
+    let items = &node.items.as_ref()?.items;
+    let references = items.references();
+    let [only] = references.as_slice() else { return None };
+    let Root::Input(name) = &only.root else { return None };
+    // Only a whole input is counted; a path into it, or a filter, may be anything.
+    if !only.path.is_empty() || node.step.fan_out.as_ref()?.items.as_str()?.trim() != format!("${{{}}}", only.text) {
+        return None;
+    }
+    Some(inputs.get(name)?.as_array()?.len() as u64)
+}
+
+/// Bytes of the prompt and the instructions that are certain, and the most that they can be, if that is known; with the provider's frame.
+fn prompt_bytes(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, Option<u64>) {
+    use crate::call::ModelRequest;
+    let request = |prompt: String, system: Option<String>| ModelRequest {
+        provider: String::new(),
+        model: String::new(),
+        system,
+        prompt,
+        output_tokens_max: 0,
+        temperature: None,
+    };
+    let frame = request(String::new(), None).input_tokens_bound();
+    // A default in a text is no bound: the value that stands there in the end may be shorter or longer.
+    if node.code.refers_beyond_inputs() {
+        return (frame, None);
+    }
+    let scope = InputsOnly(inputs);
+    let Ok(params) = node.code.render(&scope) else { return (frame, None) };
+    let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::to_owned);
+    let system = text("system_prompt").or_else(|| text("role").map(|role| format!("You are the {role} of this workflow.")));
+    let bytes = request(text("prompt").unwrap_or_default(), system).input_tokens_bound();
+    (bytes, Some(bytes))
+}
+
+/// A scope in which only the inputs have values.
+struct InputsOnly<'a>(&'a BTreeMap<String, Value>);
+
+impl crate::template::Scope for InputsOnly<'_> {
+    fn lookup(&self, root: &crate::template::Root) -> Option<std::borrow::Cow<'_, Value>> {
+        match root {
+            crate::template::Root::Input(name) => self.0.get(name).map(std::borrow::Cow::Borrowed),
+            _ => None,
+        }
+    }
+}
+
+/// For each step, whether it runs in every execution that completes.
+fn certain(program: &Program) -> Vec<bool> {
+    let nodes = &program.nodes;
+    let mut certain: Vec<bool> = nodes.iter().map(|node| node.guard.is_none() && node.fallback_of.is_none() && node.items.is_none()).collect();
+    // A step that may be left out takes others with it: those inside of it, and those that a branch can make unreachable.
+    let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| !certain[ix]).collect();
+    open.extend((0..nodes.len()).flat_map(|ix| nodes[ix].targets.iter().copied()));
+    let mut seen = vec![false; nodes.len()];
+    while let Some(ix) = open.pop() {
+        if std::mem::replace(&mut seen[ix], true) {
+            continue;
+        }
+        certain[ix] = false;
+        open.extend(nodes[ix].children.iter().copied());
+        open.extend(nodes[ix].before.iter().filter(|(_, kind)| kind.carries_exclusion()).map(|(to, _)| *to));
+    }
+    certain
+}

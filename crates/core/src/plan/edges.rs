@@ -1,0 +1,213 @@
+//! Which step waits for which: references, `depends_on`, branches, file order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::EdgeKind;
+use crate::definition::{Definition, Fallback, Guard, OnFailure, Order, Step};
+use crate::step::{self, Syntax};
+use crate::template::{Expression, Names, Reference, Root, ShellText, Template, TemplateValue};
+
+/// What one step says of others, by their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Needs(pub(super) BTreeMap<String, EdgeKind>);
+
+impl Needs {
+    fn add(&mut self, step: &str, kind: EdgeKind) {
+        // The strongest reason is the one that is shown: an edge that carries exclusion before one that does not.
+        self.0.entry(step.to_owned()).and_modify(|old| *old = (*old).min(kind)).or_insert(kind);
+    }
+
+    fn add_references<'r>(&mut self, references: impl IntoIterator<Item = &'r Reference>) {
+        for reference in references {
+            match &reference.root {
+                Root::Step { step, .. } => self.add(step, EdgeKind::Reference),
+                Root::Output { steps, .. } => steps.iter().for_each(|step| self.add(step, EdgeKind::Reference)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The names that are in force inside of one step.
+pub fn names_for(base: &Names, step: &Step) -> Names {
+    Names { in_items: step.fan_out.is_some() || base.in_items, ..base.clone() }
+}
+
+/// The names that the definition declares.
+pub fn names_of(definition: &Definition) -> Names {
+    let mut outputs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for step in definition.all_steps() {
+        for output in &step.outputs {
+            outputs.entry(output.clone()).or_default().push(step.id.to_string());
+        }
+    }
+    Names {
+        inputs: definition.inputs.keys().cloned().collect(),
+        outputs,
+        variables: BTreeSet::new(),
+        in_items: false,
+        steps: Some(definition.all_steps().map(|step| step.id.to_string()).collect()),
+    }
+}
+
+/// What a step itself says of others, without those inside of it. Texts that cannot be parsed say nothing here: compiling reports them.
+pub(super) fn needs_of(step: &Step, base: &Names) -> Needs {
+    let mut needs = Needs::default();
+    for id in step.depends_on.iter().flatten() {
+        needs.add(id.as_str(), EdgeKind::DependsOn);
+    }
+    let names = names_for(base, step);
+    let template = |needs: &mut Needs, value: &serde_json::Value, names: &Names| {
+        if let Ok(mut parsed) = TemplateValue::parse(value) {
+            parsed.bind(names);
+            needs.add_references(parsed.references());
+        }
+    };
+    let expression = |needs: &mut Needs, text: &str| {
+        if let Ok(mut parsed) = Expression::parse(text) {
+            parsed.bind(&names);
+            needs.add_references(parsed.references());
+        }
+    };
+    let kind = step::find(&step.kind);
+    for (name, value) in &step.params {
+        let syntax = kind.and_then(|kind| kind.params().iter().find(|p| p.name == name)).map_or(Syntax::Template, |p| p.syntax);
+        match (syntax, value) {
+            (Syntax::Raw, _) => {}
+            (Syntax::Template, value) => template(&mut needs, value, &names),
+            (Syntax::Shell, serde_json::Value::String(text)) => {
+                if let (Some(parsed), _) = ShellText::parse(text, &names) {
+                    needs.add_references(parsed.references());
+                }
+            }
+            (Syntax::Expression, serde_json::Value::String(text)) => expression(&mut needs, text),
+            (Syntax::Expressions, serde_json::Value::Object(map)) => {
+                map.values().filter_map(serde_json::Value::as_str).for_each(|text| expression(&mut needs, text));
+            }
+            (Syntax::Shell | Syntax::Expression | Syntax::Expressions, _) => {}
+        }
+    }
+    if let Some(fan_out) = &step.fan_out {
+        template(&mut needs, &fan_out.items, base);
+    }
+    match &step.when {
+        Some(Guard::Condition(condition)) => {
+            let mut condition = condition.clone();
+            condition.bind(base);
+            needs.add_references([condition.reference()]);
+        }
+        Some(Guard::Expression(text)) => {
+            if let Ok(mut parsed) = Expression::parse(text) {
+                parsed.bind(base);
+                needs.add_references(parsed.references());
+            }
+        }
+        None => {}
+    }
+    let texts = step.idempotency_key.iter().chain(step.approval.iter().map(|approval| &approval.prompt));
+    for text in texts {
+        if let Ok(mut parsed) = Template::parse(text) {
+            parsed.bind(&names);
+            needs.add_references(parsed.references());
+        }
+    }
+    let own: Vec<&str> = step.with_nested().map(|s| s.id.as_str()).collect();
+    needs.0.retain(|id, _| !own.contains(&id.as_str()));
+    needs
+}
+
+/// The edges among one list of siblings: for each step, what comes before it and why. Edges from inside a sibling are lifted to the sibling.
+pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTreeMap<usize, EdgeKind>> {
+    let mut home: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, step) in siblings.iter().enumerate() {
+        for nested in step.with_nested() {
+            home.insert(nested.id.as_str(), place);
+        }
+    }
+    let mut edges: Vec<BTreeMap<usize, EdgeKind>> = vec![BTreeMap::new(); siblings.len()];
+    let mut add = |to: usize, from: usize, kind: EdgeKind| {
+        if from != to {
+            edges[to].entry(from).and_modify(|old: &mut EdgeKind| *old = (*old).min(kind)).or_insert(kind);
+        }
+    };
+    let fallbacks: BTreeMap<usize, usize> = siblings
+        .iter()
+        .enumerate()
+        .filter_map(|(place, step)| match &step.on_failure {
+            OnFailure::Fallback(Fallback::Step(id)) => home.get(id.as_str()).map(|&fallback| (fallback, place)),
+            _ => None,
+        })
+        .collect();
+    let mut previous: Option<usize> = None;
+    for (place, step) in siblings.iter().enumerate() {
+        let mut said = step.depends_on.is_some();
+        for nested in step.with_nested() {
+            for (id, kind) in needs_of(nested, base).0 {
+                if let Some(&from) = home.get(id.as_str()) {
+                    said |= from != place;
+                    // A fallback has to find what it refers to: the step that it stands in for waits for that.
+                    match fallbacks.get(&place) {
+                        Some(&primary) if from != primary => add(primary, from, kind),
+                        Some(_) => {}
+                        None => add(place, from, kind),
+                    }
+                }
+            }
+        }
+        if step.kind == "branch" {
+            let arms = crate::step::branch_arms(step);
+            for target in arms.iter().flatten().filter_map(|id| home.get(*id)) {
+                add(*target, place, EdgeKind::Branch);
+            }
+        }
+        if fallbacks.contains_key(&place) {
+            continue;
+        }
+        let by_file = match order {
+            Order::File => true,
+            Order::Edges => !said && !is_branch_target(siblings, step),
+            Order::EdgesOnly => false,
+        };
+        if let Some(previous) = previous.filter(|_| by_file) {
+            add(place, previous, EdgeKind::FileOrder);
+        }
+        previous = Some(place);
+    }
+    edges
+}
+
+fn is_branch_target(siblings: &[Step], step: &Step) -> bool {
+    siblings.iter().filter(|s| s.kind == "branch").any(|s| crate::step::branch_arms(s).iter().flatten().any(|id| *id == step.id.as_str()))
+}
+
+/// The steps of one cycle among siblings, in order, if there is one.
+pub fn find_cycle(edges: &[BTreeMap<usize, EdgeKind>]) -> Option<Vec<usize>> {
+    let mut left: Vec<usize> = edges.iter().map(BTreeMap::len).collect();
+    let mut ready: Vec<usize> = (0..edges.len()).filter(|&place| left[place] == 0).collect();
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
+    for (to, from) in edges.iter().enumerate().flat_map(|(to, froms)| froms.keys().map(move |&from| (to, from))) {
+        before[from].push(to);
+    }
+    while let Some(done) = ready.pop() {
+        for &next in &before[done] {
+            left[next] -= 1;
+            if left[next] == 0 {
+                ready.push(next);
+            }
+        }
+    }
+    // From any step that is left, going backward along edges from steps that are left must come round.
+    let start = (0..edges.len()).find(|&place| left[place] > 0)?;
+    let mut path = vec![start];
+    loop {
+        let here = *path.last()?;
+        let from = *edges[here].keys().find(|&&from| left[from] > 0)?;
+        if let Some(at) = path.iter().position(|&seen| seen == from) {
+            let mut cycle = path.split_off(at);
+            cycle.reverse();
+            return Some(cycle);
+        }
+        path.push(from);
+    }
+}
+

@@ -1,0 +1,160 @@
+//! A plan made ready to run.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::{EdgeKind, Plan};
+use crate::definition::{Definition, Step};
+use crate::ids::{ContentHash, StepId};
+use crate::step::{Shape, StepKind};
+use crate::template::{Condition, Expression, Reference, RenderError, Root, Scope, ShellText, Template, TemplateValue};
+
+/// Index of a step in its program.
+pub type NodeIx = usize;
+
+/// A definition and a plan, compiled.
+pub struct Program {
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// Its hash.
+    pub definition_hash: ContentHash,
+    /// The plan.
+    pub plan: Plan,
+    /// Its hash.
+    pub plan_hash: ContentHash,
+    /// The included steps in file order, parents before children.
+    pub nodes: Vec<Node>,
+    /// Where each step stands in `nodes`.
+    pub(super) index: IndexMap<StepId, NodeIx>,
+}
+
+/// A step made ready to run.
+pub struct Node {
+    /// The step.
+    pub step: Step,
+    /// Its type.
+    pub kind: &'static dyn StepKind,
+    /// How it is planned.
+    pub shape: Shape,
+    /// The group that it stands in.
+    pub parent: Option<NodeIx>,
+    /// The steps inside of it.
+    pub children: Vec<NodeIx>,
+    /// What comes before it, among its siblings.
+    pub after: Vec<(NodeIx, EdgeKind)>,
+    /// What comes after it, among its siblings.
+    pub before: Vec<(NodeIx, EdgeKind)>,
+    /// It runs only in the place of this step.
+    pub fallback_of: Option<NodeIx>,
+    /// What runs in its place.
+    pub fallback: Option<NodeIx>,
+    /// The steps that this branch names.
+    pub targets: Vec<NodeIx>,
+    /// Most of its elements, or of the steps inside of it, in flight at once.
+    pub width: u32,
+    /// Whether the first failure inside of it keeps the rest from starting.
+    pub fail_fast: bool,
+    /// Its parameters.
+    pub code: Code,
+    /// Whether it runs at all.
+    pub guard: Option<GuardCode>,
+    /// The elements of a fan-out.
+    pub items: Option<ItemsCode>,
+    /// Its idempotency key.
+    pub key: Option<Template>,
+    /// What is asked before it runs.
+    pub approval_prompt: Option<Template>,
+}
+
+/// The condition of a step, compiled.
+pub enum GuardCode {
+    /// `condition:`
+    Condition(Box<Condition>),
+    /// `when:`
+    Expression(Expression),
+}
+
+/// The elements of a fan-out, compiled.
+pub struct ItemsCode {
+    /// The list, or a template that renders to one.
+    pub items: TemplateValue,
+}
+
+/// The parameters of a step, compiled by their syntax.
+pub struct Code {
+    pub(super) template: TemplateValue,
+    pub(super) shell: Vec<(&'static str, ShellText)>,
+    pub(super) expression: Vec<(&'static str, Expression)>,
+    pub(super) expressions: Vec<(&'static str, Vec<(String, Expression)>)>,
+    pub(super) raw: Map<String, Value>,
+    /// The whole, if nothing in it depends on the run.
+    pub(super) literal: Option<Map<String, Value>>,
+}
+
+impl Code {
+    /// The parameters, if they are the same for every run.
+    #[must_use]
+    pub fn literal(&self) -> Option<&Map<String, Value>> {
+        self.literal.as_ref()
+    }
+
+    /// Whether the parameters depend on more than the inputs of the run.
+    #[must_use]
+    pub fn refers_beyond_inputs(&self) -> bool {
+        let beyond = |reference: &Reference| !matches!(reference.root, Root::Input(_));
+        self.template.references().into_iter().any(beyond)
+            || self.shell.iter().any(|(_, shell)| shell.references().iter().any(|r| beyond(r)))
+            || !self.expression.is_empty()
+            || !self.expressions.is_empty()
+    }
+
+    /// Renders the parameters once.
+    ///
+    /// # Errors
+    /// The first reference without a value, or text that no shell can be given.
+    pub fn render(&self, scope: &dyn Scope) -> Result<Map<String, Value>, RenderError> {
+        if let Some(literal) = &self.literal {
+            return Ok(literal.clone());
+        }
+        let mut params = match self.template.render(scope)? {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        for (name, value) in &self.raw {
+            params.insert(name.clone(), value.clone());
+        }
+        for (name, shell) in &self.shell {
+            let rendered = shell.render(scope)?;
+            let env: Map<String, Value> = rendered.env.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+            let whole = Map::from_iter([("command".to_owned(), Value::String(rendered.command)), ("env".to_owned(), Value::Object(env))]);
+            params.insert((*name).to_owned(), Value::Object(whole));
+        }
+        for (name, expression) in &self.expression {
+            params.insert((*name).to_owned(), expression.evaluate(scope)?.into_owned());
+        }
+        for (name, map) in &self.expressions {
+            let mut values = Map::new();
+            for (key, expression) in map {
+                values.insert(key.clone(), expression.evaluate(scope)?.into_owned());
+            }
+            params.insert((*name).to_owned(), Value::Object(values));
+        }
+        Ok(params)
+    }
+}
+
+impl Program {
+    /// The place of a step; every step named in an event of its runs has one.
+    #[must_use]
+    pub fn find(&self, step: &StepId) -> Option<NodeIx> {
+        self.index.get(step).copied()
+    }
+
+    /// The place of a step by its text.
+    #[must_use]
+    pub fn find_str(&self, step: &str) -> Option<NodeIx> {
+        self.index.get(&StepId::from(step)).copied()
+    }
+}

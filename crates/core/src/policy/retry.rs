@@ -1,0 +1,20 @@
+//! Whether to try again.
+
+use crate::call::Failure;
+use crate::definition::{EffectClass, Retry};
+
+/// Attempts in all, if the file gives no number: and then only transient failures are tried again.
+pub const ATTEMPTS_DEFAULT: u32 = 3;
+
+/// Whether a step that has failed `failures` times, the last time so, is tried again.
+#[must_use]
+pub fn tries_again(retry: &Retry, class: EffectClass, failures: u32, failure: &Failure) -> bool {
+    if !failure.class.may_be_retried() {
+        return false;
+    }
+    match retry.max_attempts {
+        Some(attempts) => failures < attempts,
+        // What may do harm a second time is repeated only where somebody asked for it by a number.
+        None => failures < ATTEMPTS_DEFAULT && failure.class.is_transient() && class < EffectClass::AtMostOnce,
+    }
+}

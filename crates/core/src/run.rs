@@ -1,0 +1,18 @@
+//! How a run stands: the fold of its events.
+//!
+//! [`RunState`] changes only by [`evolve`](RunState::evolve). It answers what is due, when it wants to be woken, and what its steps gave; it
+//! decides nothing.
+
+mod evolve;
+mod item;
+mod money;
+mod scope;
+mod state;
+mod status;
+mod view;
+
+pub use self::item::{Doubt, ItemPhase, ItemState, OpenCall, StepState, WaitState};
+pub use self::scope::RunScope;
+pub use self::state::{RunState, TimerKind, Work, WorkKind};
+pub use self::status::{RunStatus, StepStatus};
+pub use self::view::{PendingApproval, WaitingFor};

@@ -1,0 +1,492 @@
+//! Applying a fact. Total, and without computing: what an event says was decided before it was written.
+
+use std::sync::Arc;
+
+use super::{Doubt, ItemPhase, ItemState, OpenCall, RunState, RunStatus, StepState, StepStatus, TimerKind, WaitState, Work, WorkKind};
+use crate::budget::Balance;
+use crate::call::Outcome;
+use crate::event::{CallStarted, DoubtVerdict, Event, Instead, ItemRef, Resolution, RunCreated, Settlement};
+use crate::ids::{CallId, StepId};
+use crate::money::Meter;
+use crate::plan::NodeIx;
+use crate::time::Timestamp;
+
+impl RunState {
+    /// Applies one event. An event of a step that the program does not have changes nothing.
+    pub fn evolve(&mut self, at: Timestamp, event: &Event) {
+        self.last_at = self.last_at.max(at);
+        self.events += 1;
+        match event {
+            Event::RunCreated(created) => self.on_created(at, created),
+            Event::StatusChanged { status } => self.set_status(at, *status),
+            Event::StepSkipped { step, reason } => self.with(step, |state, ix| {
+                state.steps[ix].skipped = Some(*reason);
+                state.end_step(at, ix, StepStatus::Skipped);
+            }),
+            Event::GroupOpened { step } => self.with(step, |state, ix| state.on_group_opened(at, ix)),
+            Event::FannedOut { step, items, count } => self.with(step, |state, ix| {
+                state.start_step(at, ix);
+                let node = &mut state.steps[ix];
+                node.list = Some(items.clone());
+                node.open = *count;
+                node.items = vec![ItemState::default(); *count as usize];
+                if *count > 0 {
+                    state.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
+                }
+            }),
+            Event::AttemptStarted { at: item, attempt, input } => self.with_item(item, |state, ix, n| {
+                state.start_item(at, ix, n);
+                let item = state.item_mut(ix, n);
+                item.attempt = *attempt;
+                item.input.clone_from(input);
+                item.journal.clear();
+                item.phase = ItemPhase::Running;
+            }),
+            Event::CallStarted(started) => self.on_call_started(at, started),
+            Event::CallSettled { call, outcome, settlement } => self.on_call_settled(call, outcome, settlement.as_ref()),
+            Event::CallDoubted { call, evidence, verdict, settlement } => self.on_call_doubted(call, evidence, *verdict, settlement.as_ref()),
+            Event::DoubtResolved { at: item, resolution, .. } => self.with_item(item, |state, ix, n| state.on_doubt_resolved(ix, n, resolution)),
+            Event::WaitStarted { at: item, attempt, wait, until, hash, input, gate } => self.with_item(item, |state, ix, n| {
+                if *gate && !state.program.nodes[ix].step.approval.as_ref().is_some_and(|a| a.per_item) {
+                    state.start_step(at, ix);
+                    state.item_mut(ix, n);
+                } else {
+                    state.start_item(at, ix, n);
+                }
+                if let Some(until) = until {
+                    state.timers.insert((*until, ix, n, TimerKind::Wait));
+                }
+                let item = state.item_mut(ix, n);
+                if !*gate {
+                    item.attempt = *attempt;
+                    item.journal.clear();
+                }
+                item.input.clone_from(input);
+                let wait = WaitState { wait: wait.clone(), until: *until, hash: *hash, gate: *gate, since: at };
+                item.phase = ItemPhase::Waiting(Box::new(wait));
+                state.steps[ix].status = StepStatus::Waiting;
+            }),
+            Event::ApprovalDecided { at: item, approved, .. } => self.with_item(item, |state, ix, n| state.on_approval_decided(ix, n, *approved)),
+            Event::SignalReceived { name, payload } => self.signals.push_back((name.clone(), payload.clone())),
+            Event::WaitEnded { at: item, outcome, signal } => self.with_item(item, |state, ix, n| {
+                if let Some(place) = signal.as_ref().and_then(|name| state.signals.iter().position(|(had, _)| had == name)) {
+                    state.signals.remove(place);
+                }
+                state.drop_timers(ix, n);
+                let item = state.item_mut(ix, n);
+                item.journal.push(outcome.clone());
+                item.phase = ItemPhase::Running;
+                state.work.insert(Work { node: ix, item: n, kind: WorkKind::Continue });
+                state.steps[ix].status = StepStatus::Running;
+            }),
+            Event::BackoffEnded { at: item } => self.with_item(item, |state, ix, n| {
+                state.drop_timers(ix, n);
+                state.item_mut(ix, n).phase = ItemPhase::Idle;
+                state.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+                state.steps[ix].status = StepStatus::Running;
+            }),
+            Event::AttemptFailed { at: item, failure, retry_at, .. } => self.with_item(item, |state, ix, n| {
+                state.drop_timers(ix, n);
+                state.forget_work(ix, n);
+                let item = state.item_mut(ix, n);
+                item.failures += 1;
+                item.failure = Some(failure.clone());
+                match retry_at {
+                    Some(retry_at) => {
+                        item.phase = ItemPhase::Backoff(*retry_at);
+                        state.timers.insert((*retry_at, ix, n, TimerKind::Retry));
+                        if !state.is_fan_out(ix) {
+                            state.steps[ix].status = StepStatus::Waiting;
+                        }
+                    }
+                    None => item.phase = ItemPhase::Failed,
+                }
+            }),
+            Event::ItemSucceeded { step, item, outputs } => self.with(step, |state, ix| {
+                state.end_item(ix, *item, ItemPhase::Succeeded);
+                state.item_mut(ix, *item).outputs = Some(outputs.clone());
+            }),
+            Event::ItemFailed { step, item, failure } => self.with(step, |state, ix| {
+                state.end_item(ix, *item, ItemPhase::Failed);
+                state.item_mut(ix, *item).failure = Some(failure.clone());
+                state.steps[ix].failed_items += 1;
+            }),
+            Event::StepSucceeded { step, outputs, instead } => self.with(step, |state, ix| {
+                state.went_past_failure |= matches!(instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }));
+                state.steps[ix].outputs.clone_from(outputs);
+                state.steps[ix].instead.clone_from(instead);
+                if let Some(item) = state.steps[ix].items.first_mut().filter(|item| !matches!(item.phase, ItemPhase::Failed)) {
+                    item.phase = ItemPhase::Succeeded;
+                }
+                state.end_step(at, ix, StepStatus::Succeeded);
+            }),
+            Event::StepFailed { step, failure, tolerated } => self.with(step, |state, ix| {
+                state.went_past_failure |= *tolerated;
+                state.steps[ix].failure = Some(failure.clone());
+                state.steps[ix].tolerated = *tolerated;
+                if let Some(item) = state.steps[ix].items.first_mut().filter(|_| !state.program.nodes[ix].items.is_some()) {
+                    item.phase = ItemPhase::Failed;
+                }
+                state.end_step(at, ix, StepStatus::Failed);
+            }),
+            Event::FallbackChosen { step, fallback, failure } => {
+                self.with(step, |state, ix| {
+                    state.steps[ix].failure = Some(failure.clone());
+                    state.steps[ix].status = StepStatus::Waiting;
+                });
+                self.with(fallback, |state, ix| state.make_ready(ix));
+            }
+            Event::Halted { reason } => self.halt = Some(reason.clone()),
+            Event::Paused { interrupt, .. } => self.paused = Some(*interrupt),
+            Event::Resumed { .. } => {
+                self.paused = None;
+                if self.halt.as_ref().is_some_and(|halt| matches!(halt, crate::event::HaltReason::Budget { .. })) {
+                    self.halt = None;
+                }
+                self.reactivate();
+            }
+            Event::LimitSet { meter, limit, .. } => {
+                let charged = self.charged.of(*meter);
+                let reserved = self.held().of(*meter);
+                let balance = self.budget.entry(*meter).or_insert_with(|| Balance { spent: charged, reserved, ..Balance::default() });
+                balance.set_limit(*limit);
+                balance.frozen = false;
+            }
+            Event::Reopened { steps, keep, .. } => self.on_reopened(at, steps, keep),
+            Event::RunFinished { status, outputs, failure } => {
+                self.set_status(at, *status);
+                self.outputs = Some(outputs.clone());
+                self.failure.clone_from(failure);
+                self.ended_at = Some(at);
+                if self.halt.as_ref().is_some_and(crate::event::HaltReason::stops_calls) {
+                    for step in self.steps.iter_mut().filter(|step| step.started_at.is_some() && !step.status.is_terminal()) {
+                        step.status = StepStatus::Cancelled;
+                        step.ended_at = Some(at);
+                    }
+                    self.work.clear();
+                    self.timers.clear();
+                }
+            }
+        }
+    }
+
+    fn with(&mut self, step: &StepId, apply: impl FnOnce(&mut Self, NodeIx)) {
+        if let Some(ix) = self.program.find(step) {
+            apply(self, ix);
+        }
+    }
+
+    fn with_item(&mut self, item: &ItemRef, apply: impl FnOnce(&mut Self, NodeIx, u32)) {
+        self.with(&item.step, |state, ix| apply(state, ix, item.item));
+    }
+
+    fn on_created(&mut self, at: Timestamp, created: &RunCreated) {
+        self.created_at = at;
+        for meter in Meter::ALL {
+            if let Some(limit) = created.limits.of(meter) {
+                self.budget.insert(meter, Balance::with_limit(limit));
+            }
+        }
+        self.created = Some(Arc::new(created.clone()));
+        let program = Arc::clone(&self.program);
+        for (ix, node) in program.nodes.iter().enumerate() {
+            if node.parent.is_none() && node.fallback_of.is_none() {
+                self.open_steps += 1;
+            }
+            if self.steps[ix].waits_for == 0 && node.fallback_of.is_none() {
+                self.make_ready(ix);
+            }
+        }
+    }
+
+    fn set_status(&mut self, at: Timestamp, status: RunStatus) {
+        let counts = |status: RunStatus| matches!(status, RunStatus::Running | RunStatus::Cancelling | RunStatus::Compensating);
+        if let Some(since) = self.active_since.take() {
+            self.active_ms += at.since_ms(since);
+        }
+        if counts(status) {
+            self.active_since = Some(at);
+        }
+        self.status = status;
+    }
+
+    pub(super) fn make_ready(&mut self, ix: NodeIx) {
+        self.steps[ix].status = StepStatus::Ready;
+        self.work.insert(Work { node: ix, item: 0, kind: WorkKind::Step });
+    }
+
+    /// A step leaves `ready`.
+    fn start_step(&mut self, at: Timestamp, ix: NodeIx) {
+        self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Step });
+        let step = &mut self.steps[ix];
+        if step.started_at.is_none() {
+            step.started_at = Some(at);
+        }
+        self.steps[ix].status = StepStatus::Running;
+    }
+
+    fn start_item(&mut self, at: Timestamp, ix: NodeIx, n: u32) {
+        self.start_step(at, ix);
+        self.work.remove(&Work { node: ix, item: n, kind: WorkKind::Attempt });
+        self.drop_timers(ix, n);
+        let item = self.item_mut(ix, n);
+        if item.started_at.is_none() {
+            item.started_at = Some(at);
+            let step = &mut self.steps[ix];
+            if step.next_item <= n {
+                step.next_item = n + 1;
+            }
+            if step.next_item as usize >= step.items.len() {
+                self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Items });
+            }
+        }
+    }
+
+    fn forget_work(&mut self, ix: NodeIx, n: u32) {
+        for kind in [WorkKind::Attempt, WorkKind::Continue, WorkKind::Redo] {
+            self.work.remove(&Work { node: ix, item: n, kind });
+        }
+    }
+
+    fn end_item(&mut self, ix: NodeIx, n: u32, phase: ItemPhase) {
+        self.drop_timers(ix, n);
+        self.forget_work(ix, n);
+        let item = self.item_mut(ix, n);
+        let started = item.started_at.is_some();
+        item.phase = phase;
+        let step = &mut self.steps[ix];
+        step.open = step.open.saturating_sub(1);
+        if !started && step.next_item <= n {
+            step.next_item = n + 1;
+        }
+        if step.next_item as usize >= step.items.len() {
+            self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Items });
+        }
+    }
+
+    fn end_step(&mut self, at: Timestamp, ix: NodeIx, status: StepStatus) {
+        let program = Arc::clone(&self.program);
+        let node = &program.nodes[ix];
+        self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Step });
+        self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Items });
+        self.forget_work(ix, 0);
+        self.drop_timers(ix, 0);
+        let step = &mut self.steps[ix];
+        step.status = status;
+        step.ended_at = Some(at);
+        if node.fallback_of.is_some() {
+            return;
+        }
+        match node.parent {
+            Some(parent) => {
+                let group = &mut self.steps[parent];
+                group.open = group.open.saturating_sub(1);
+            }
+            None => self.open_steps = self.open_steps.saturating_sub(1),
+        }
+        for (next, _) in &node.before {
+            self.one_less(*next);
+        }
+    }
+
+    fn one_less(&mut self, ix: NodeIx) {
+        let step = &mut self.steps[ix];
+        step.waits_for = step.waits_for.saturating_sub(1);
+        if step.waits_for == 0 && step.status == StepStatus::Pending && self.program.nodes[ix].fallback_of.is_none() {
+            self.make_ready(ix);
+        }
+    }
+
+    fn on_group_opened(&mut self, at: Timestamp, ix: NodeIx) {
+        self.start_step(at, ix);
+        let program = Arc::clone(&self.program);
+        let children = &program.nodes[ix].children;
+        self.steps[ix].open = u32::try_from(children.iter().filter(|child| program.nodes[**child].fallback_of.is_none()).count()).unwrap_or(u32::MAX);
+        for child in children {
+            self.one_less(*child);
+        }
+    }
+
+    fn drop_timers(&mut self, ix: NodeIx, n: u32) {
+        match self.item(ix, n).map(|item| &item.phase) {
+            Some(ItemPhase::Waiting(wait)) => {
+                if let Some(until) = wait.until {
+                    self.timers.remove(&(until, ix, n, TimerKind::Wait));
+                }
+            }
+            Some(ItemPhase::Backoff(at)) => {
+                let at = *at;
+                self.timers.remove(&(at, ix, n, TimerKind::Retry));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_call_started(&mut self, at: Timestamp, started: &CallStarted) {
+        if let Some(hold) = &started.hold {
+            self.take_hold(hold.amounts);
+        }
+        if let Some(ix) = self.program.find(&started.call.step) {
+            self.forget_work(ix, started.call.item);
+            self.item_mut(ix, started.call.item).phase = ItemPhase::Running;
+            self.steps[ix].status = StepStatus::Running;
+            self.count_in_flight(ix, 1);
+        }
+        let call = OpenCall {
+            id: started.call.clone(),
+            request: Arc::new(started.request.clone()),
+            class: started.class,
+            epoch: started.epoch,
+            timeout_ms: started.timeout_ms,
+            key: started.key.clone(),
+            hold: started.hold,
+            since: at,
+        };
+        self.open.insert(started.call.clone(), call);
+    }
+
+    fn on_call_settled(&mut self, call: &CallId, outcome: &Outcome, settlement: Option<&Settlement>) {
+        self.open.remove(call);
+        let node = self.program.find(&call.step);
+        if let Some(settlement) = settlement {
+            self.settle(node, settlement);
+        }
+        if let Some(ix) = node {
+            self.count_in_flight(ix, -1);
+            self.item_mut(ix, call.item).journal.push(outcome.clone());
+            self.work.insert(Work { node: ix, item: call.item, kind: WorkKind::Continue });
+        }
+    }
+
+    /// The step and the groups around it have one call more, or less, in flight.
+    fn count_in_flight(&mut self, ix: NodeIx, change: i32) {
+        let mut here = Some(ix);
+        while let Some(ix) = here {
+            self.steps[ix].in_flight = self.steps[ix].in_flight.saturating_add_signed(change);
+            here = self.program.nodes[ix].parent;
+        }
+    }
+
+    fn on_call_doubted(&mut self, id: &CallId, evidence: &str, verdict: DoubtVerdict, settlement: Option<&Settlement>) {
+        let call = self.open.remove(id);
+        let node = self.program.find(&id.step);
+        if let Some(settlement) = settlement {
+            self.settle(node, settlement);
+        }
+        let (Some(ix), Some(call)) = (node, call) else { return };
+        self.count_in_flight(ix, -1);
+        let doubt =
+            Box::new(Doubt { call: id.clone(), request: call.request, class: call.class, key: call.key, evidence: evidence.to_owned() });
+        match verdict {
+            DoubtVerdict::Redo => {
+                self.item_mut(ix, id.item).phase = ItemPhase::Redo(doubt);
+                self.work.insert(Work { node: ix, item: id.item, kind: WorkKind::Redo });
+            }
+            DoubtVerdict::Ask => {
+                self.item_mut(ix, id.item).phase = ItemPhase::InDoubt(doubt);
+                self.steps[ix].status = StepStatus::InDoubt;
+            }
+            DoubtVerdict::Fail | DoubtVerdict::Leave => {
+                self.item_mut(ix, id.item).journal.push(Outcome::InDoubt { evidence: evidence.to_owned() });
+            }
+        }
+    }
+
+    fn on_doubt_resolved(&mut self, ix: NodeIx, n: u32, resolution: &Resolution) {
+        let item = self.item_mut(ix, n);
+        let ItemPhase::InDoubt(doubt) = std::mem::take(&mut item.phase) else { return };
+        match resolution {
+            Resolution::Redo => {
+                item.phase = ItemPhase::Redo(doubt);
+                self.work.insert(Work { node: ix, item: n, kind: WorkKind::Redo });
+            }
+            Resolution::Done { .. } | Resolution::Fail => item.phase = ItemPhase::Running,
+        }
+        self.steps[ix].status = StepStatus::Running;
+    }
+
+    fn on_approval_decided(&mut self, ix: NodeIx, n: u32, approved: bool) {
+        let gate = matches!(self.item(ix, n).map(|item| &item.phase), Some(ItemPhase::Waiting(wait)) if wait.gate);
+        if !gate {
+            return;
+        }
+        self.drop_timers(ix, n);
+        let per_item = self.program.nodes[ix].step.approval.as_ref().is_some_and(|approval| approval.per_item);
+        self.item_mut(ix, n).phase = ItemPhase::Idle;
+        if !approved {
+            return;
+        }
+        if per_item && self.is_fan_out(ix) {
+            self.steps[ix].status = StepStatus::Running;
+            self.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+        } else {
+            self.steps[ix].approved = true;
+            self.make_ready(ix);
+        }
+    }
+
+    /// After a pause or a top-up, what is on disk is enough to go on: everything that could start is still in `work`.
+    fn reactivate(&mut self) {
+        self.ended_at = None;
+        self.outputs = None;
+        self.failure = None;
+    }
+
+    fn on_reopened(&mut self, at: Timestamp, steps: &[StepId], keep: &[StepId]) {
+        self.halt = None;
+        self.reactivate();
+        let program = Arc::clone(&self.program);
+        let places = |steps: &[StepId]| -> Vec<NodeIx> { steps.iter().filter_map(|step| program.find(step)).collect() };
+        let (reset, keep) = (places(steps), places(keep));
+        for &ix in keep.iter().chain(&reset) {
+            if self.steps[ix].status.is_terminal() && program.nodes[ix].fallback_of.is_none() {
+                match program.nodes[ix].parent {
+                    Some(parent) => self.steps[parent].open += 1,
+                    None => self.open_steps += 1,
+                }
+            }
+        }
+        for &ix in &keep {
+            self.reopen_in_place(ix);
+        }
+        for &ix in &reset {
+            let old = std::mem::take(&mut self.steps[ix]);
+            // Attempts keep counting, so no call id is ever used twice; what they failed by does not.
+            let items = old.items.iter().map(|item| ItemState { attempt: item.attempt, ..ItemState::default() });
+            let items = if program.nodes[ix].items.is_some() { Vec::new() } else { items.collect() };
+            self.steps[ix] = StepState { items, charged: old.charged, ..StepState::default() };
+            self.work.retain(|work| work.node != ix);
+            self.timers.retain(|(_, node, ..)| *node != ix);
+        }
+        for &ix in &reset {
+            let node = &program.nodes[ix];
+            let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
+            let group_closed = node.parent.is_some_and(|parent| self.steps[parent].started_at.is_none());
+            self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX) + u32::from(group_closed);
+            if self.steps[ix].waits_for == 0 && node.fallback_of.is_none() {
+                self.make_ready(ix);
+            }
+        }
+        self.went_past_failure = self.steps.iter().any(|step| {
+            step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }))
+        });
+        self.set_status(at, RunStatus::Running);
+    }
+
+    fn reopen_in_place(&mut self, ix: NodeIx) {
+        let step = &mut self.steps[ix];
+        step.status = StepStatus::Running;
+        step.ended_at = None;
+        step.failure = None;
+        step.tolerated = false;
+        step.instead = None;
+        step.failed_items = 0;
+        for (n, item) in (0_u32..).zip(&mut step.items) {
+            if item.phase == ItemPhase::Failed {
+                *item = ItemState { attempt: item.attempt, ..ItemState::default() };
+                step.open += 1;
+                self.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How a step and its elements stand.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use crate::call::{Failure, Outcome, Request};
+use crate::definition::EffectClass;
+use crate::event::{Hold, Instead, SkipReason};
+use crate::ids::{CallId, ContentHash};
+use crate::money::Amounts;
+use crate::payload::Payload;
+use crate::run::StepStatus;
+use crate::step::Wait;
+use crate::time::Timestamp;
+
+/// How a step stands. A plain step has one item; a fan-out one for each element; a group none.
+#[derive(Debug, Clone, Default)]
+pub struct StepState {
+    /// In a word.
+    pub status: StepStatus,
+    /// Its elements.
+    pub items: Vec<ItemState>,
+    /// For a fan-out that knows its elements: the list.
+    pub list: Option<Payload>,
+    /// How many things before it are not done.
+    pub waits_for: u32,
+    /// How many of its elements, or of the steps inside of it, have not ended.
+    pub open: u32,
+    /// How many calls of it, or of the steps inside of it, are in flight.
+    pub in_flight: u32,
+    /// How many elements failed.
+    pub failed_items: u32,
+    /// First element that was never started.
+    pub next_item: u32,
+    /// What it gave.
+    pub outputs: Option<Payload>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Whether the run goes on past its failure.
+    pub tolerated: bool,
+    /// What took its place.
+    pub instead: Option<Instead>,
+    /// Why it was left out.
+    pub skipped: Option<SkipReason>,
+    /// Somebody agreed to all of it.
+    pub approved: bool,
+    /// When it first started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What its calls were charged.
+    pub charged: Amounts,
+    /// The outputs, parsed when somebody first looks at them.
+    pub(super) parsed: OnceLock<Arc<Value>>,
+    /// The elements of the list, parsed when somebody first looks at them.
+    pub(super) parsed_list: OnceLock<Arc<Vec<Value>>>,
+}
+
+impl Default for StepStatus {
+    fn default() -> Self {
+        Self::Pending
+    }
+}
+
+/// How one execution of a step stands.
+#[derive(Debug, Clone, Default)]
+pub struct ItemState {
+    /// Where it is.
+    pub phase: ItemPhase,
+    /// The last attempt that was started; 0 before the first.
+    pub attempt: u32,
+    /// Failures that count against the number of attempts. Starts anew when the step is opened again.
+    pub failures: u32,
+    /// The rendered parameters of the attempt; absent if the definition holds them literally.
+    pub input: Option<Payload>,
+    /// The settled calls of the attempt.
+    pub journal: Vec<Outcome>,
+    /// What an element gave.
+    pub outputs: Option<Payload>,
+    /// Why it failed, or why its last attempt did.
+    pub failure: Option<Failure>,
+    /// When it first started.
+    pub started_at: Option<Timestamp>,
+}
+
+/// Where an item is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum ItemPhase {
+    /// Not started, or to be started again.
+    #[default]
+    Idle,
+    /// An attempt is under way.
+    Running,
+    /// It waits.
+    Waiting(Box<WaitState>),
+    /// Its next attempt starts at this time.
+    Backoff(Timestamp),
+    /// A call of it is to be made again, because its first execution is in doubt.
+    Redo(Box<Doubt>),
+    /// A call of it is in doubt, and somebody has to say.
+    InDoubt(Box<Doubt>),
+    /// It ended well.
+    Succeeded,
+    /// It ended badly.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// What an item waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitState {
+    /// What for.
+    pub wait: Wait,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// The hash of what is agreed to.
+    pub hash: Option<ContentHash>,
+    /// Whether the wait stands before the step.
+    pub gate: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A call whose fate is not known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doubt {
+    /// Which.
+    pub call: CallId,
+    /// What it asked.
+    pub request: Arc<Request>,
+    /// Its class.
+    pub class: EffectClass,
+    /// Its key.
+    pub key: Option<String>,
+    /// What is known.
+    pub evidence: String,
+}
+
+/// A call that was ordered and has not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCall {
+    /// Which.
+    pub id: CallId,
+    /// What it asks.
+    pub request: Arc<Request>,
+    /// What a second execution would do.
+    pub class: EffectClass,
+    /// The epoch of the owner that ordered it.
+    pub epoch: u64,
+    /// How long it may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// What the other side recognises a repetition by, if the file says.
+    pub key: Option<String>,
+    /// The money that is held for it.
+    pub hold: Option<Hold>,
+    /// When it was ordered.
+    pub since: Timestamp,
+}

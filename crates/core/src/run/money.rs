@@ -1,0 +1,37 @@
+//! What a run has spent and holds: the fold of its holds and settlements.
+
+use super::RunState;
+use crate::event::Settlement;
+use crate::money::{Amounts, Meter};
+use crate::plan::NodeIx;
+
+impl RunState {
+    pub(super) fn take_hold(&mut self, amounts: Amounts) {
+        for (meter, balance) in &mut self.budget {
+            balance.hold(amounts.of(*meter));
+        }
+    }
+
+    pub(super) fn settle(&mut self, node: Option<NodeIx>, settlement: &Settlement) {
+        for (meter, balance) in &mut self.budget {
+            balance.settle(settlement.held.of(*meter), settlement.charged.of(*meter));
+        }
+        self.charged = self.charged.plus(settlement.charged);
+        self.overage = self.overage.plus(settlement.charged.minus(settlement.held));
+        if let Some(node) = node {
+            self.steps[node].charged = self.steps[node].charged.plus(settlement.charged);
+        }
+    }
+
+    /// What is held by calls in flight.
+    #[must_use]
+    pub fn held(&self) -> Amounts {
+        self.open.values().filter_map(|call| call.hold).fold(Amounts::ZERO, |sum, hold| sum.plus(hold.amounts))
+    }
+
+    /// The limit of a meter of the run's own budget.
+    #[must_use]
+    pub fn limit(&self, meter: Meter) -> Option<u64> {
+        self.budget.get(&meter).map(|balance| balance.limit)
+    }
+}

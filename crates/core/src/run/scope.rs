@@ -1,0 +1,144 @@
+//! What a template sees of a run.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{ItemPhase, RunState, StepState, StepStatus};
+use crate::plan::NodeIx;
+use crate::template::{Root, RunField, Scope};
+
+/// The values of a run, as they are at one moment; inside of a fan-out with the element at hand.
+pub struct RunScope<'a> {
+    state: &'a RunState,
+    item: Option<(u32, &'a Value)>,
+}
+
+impl<'a> RunScope<'a> {
+    /// The scope of a step, or of one element of its fan-out.
+    #[must_use]
+    pub fn new(state: &'a RunState, item: Option<(u32, &'a Value)>) -> Self {
+        Self { state, item }
+    }
+
+    fn step_field(&self, step: &str, field: &str) -> Option<Cow<'_, Value>> {
+        let ix = self.state.program.find_str(step)?;
+        let known = &self.state.steps[ix];
+        if known.status == StepStatus::Succeeded {
+            if let Value::Object(map) = self.state.step_value(ix) {
+                if let Some(value) = map.get(field) {
+                    return Some(Cow::Borrowed(value));
+                }
+            }
+        }
+        match field {
+            "status" => Some(Cow::Owned(Value::String(known.status.word().to_owned()))),
+            "error" => Some(Cow::Owned(known.failure.as_ref().map_or(Value::Null, |failure| Value::String(failure.message.clone())))),
+            _ => None,
+        }
+    }
+}
+
+impl Scope for RunScope<'_> {
+    fn lookup(&self, root: &Root) -> Option<Cow<'_, Value>> {
+        match root {
+            Root::Input(name) => self.state.inputs().get(name).map(Cow::Borrowed),
+            Root::Step { step, field } => self.step_field(step, field),
+            Root::Output { name, steps } => steps.iter().find_map(|step| self.step_field(step, name)),
+            Root::Item => self.item.map(|(_, value)| Cow::Borrowed(value)),
+            Root::Index => self.item.map(|(index, _)| Cow::Owned(index.into())),
+            Root::Run(field) => {
+                let created = self.state.created.as_ref()?;
+                Some(Cow::Owned(match field {
+                    RunField::Id => Value::String(created.id.to_string()),
+                    RunField::Name => Value::String(self.state.program.definition.name.clone()),
+                    RunField::StartedAt => Value::String(rfc3339(self.state.created_at.0)),
+                }))
+            }
+            Root::Env(name) => self.state.created.as_ref()?.start.env.get(name).map(|value| Cow::Owned(Value::String(value.clone()))),
+            Root::Variable(_) | Root::Name(_) | Root::Secret(_) => None,
+        }
+    }
+}
+
+fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
+}
+
+impl RunState {
+    /// The inputs, defaults filled in.
+    #[must_use]
+    pub fn inputs(&self) -> &BTreeMap<String, Value> {
+        self.inputs.get_or_init(|| Arc::new(self.created.as_ref().and_then(|created| created.inputs.parse().ok()).unwrap_or_default()))
+    }
+
+    /// The elements of a fan-out.
+    #[must_use]
+    pub fn list(&self, ix: NodeIx) -> &[Value] {
+        let step = &self.steps[ix];
+        step.parsed_list.get_or_init(|| Arc::new(step.list.as_ref().and_then(|list| list.parse().ok()).unwrap_or_default()))
+    }
+
+    /// What a step gave, as an object of its outputs. Elements of a fan-out and steps of a group are gathered where they lie.
+    #[must_use]
+    pub fn step_value(&self, ix: NodeIx) -> &Value {
+        self.steps[ix].parsed.get_or_init(|| Arc::new(self.gather(ix)))
+    }
+
+    fn gather(&self, ix: NodeIx) -> Value {
+        let step = &self.steps[ix];
+        let node = &self.program.nodes[ix];
+        if let Some(outputs) = &step.outputs {
+            return outputs.value();
+        }
+        let mut gathered = Map::new();
+        if let Some(fan_out) = &node.step.fan_out {
+            let primary = node.kind.results().first().map_or("result", |(name, _)| name);
+            let (results, errors): (Vec<Value>, Vec<Value>) = (0_u32..).zip(&step.items).map(|(n, item)| element(n, item, primary)).unzip();
+            let errors: Vec<Value> = errors.into_iter().filter(|error| !error.is_null()).collect();
+            let failed = errors.len();
+            gathered.insert("successful".to_owned(), (results.len() - failed).into());
+            gathered.insert("failed".to_owned(), failed.into());
+            gathered.insert("errors".to_owned(), Value::Array(errors));
+            let results = Value::Array(results);
+            if let Some(first) = node.step.outputs.first().filter(|first| *first != "results") {
+                gathered.insert(first.clone(), results.clone());
+            }
+            gathered.insert("results".to_owned(), results);
+            let _ = fan_out;
+        } else if !node.children.is_empty() {
+            let child_ids = |wanted: fn(&StepState) -> bool| -> Value {
+                node.children.iter().filter(|child| wanted(&self.steps[**child])).map(|child| Value::String(self.program.nodes[*child].step.id.to_string())).collect()
+            };
+            let results = node
+                .children
+                .iter()
+                .filter(|child| self.steps[**child].status == StepStatus::Succeeded)
+                .map(|child| (self.program.nodes[*child].step.id.to_string(), self.step_value(*child).clone()))
+                .collect();
+            gathered.insert("successful".to_owned(), child_ids(|step| step.status == StepStatus::Succeeded));
+            gathered.insert("failed".to_owned(), child_ids(|step| step.status == StepStatus::Failed));
+            gathered.insert("parallel_results".to_owned(), Value::Object(results));
+        }
+        Value::Object(gathered)
+    }
+}
+
+/// The main result of an element and null, or null and what went wrong.
+fn element(n: u32, item: &super::ItemState, primary: &str) -> (Value, Value) {
+    match (&item.phase, &item.outputs) {
+        (ItemPhase::Succeeded, Some(outputs)) => {
+            let value = match outputs.value() {
+                Value::Object(mut map) => map.remove(primary).unwrap_or(Value::Object(map)),
+                other => other,
+            };
+            (value, Value::Null)
+        }
+        _ => {
+            let message = item.failure.as_ref().map_or("it did not run", |failure| failure.message.as_str());
+            (Value::Null, serde_json::json!({ "index": n, "error": message }))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Step types of the predecessors' files whose machinery comes with a later release: their files load and can be checked, and are refused at the
+//! start by name. They never pretend.
+
+use serde_json::{Map, Value};
+
+use super::{Next, Param, StepCx, StepKind};
+use crate::call::{Failure, FailureClass, Outcome};
+use crate::definition::EffectClass;
+
+/// A step type that loads but does not run.
+pub(super) struct Later {
+    name: &'static str,
+    reason: &'static str,
+}
+
+pub(super) const MAP_REDUCE: Later =
+    Later { name: "map_reduce", reason: "map_reduce is not in this release; a `fan_out` and a `fan_in` after it do the same" };
+pub(super) const LOOP: Later = Later { name: "loop", reason: "loops are not in this release" };
+pub(super) const MCP_TOOL: Later = Later { name: "mcp_tool", reason: "MCP tools are not in this release" };
+pub(super) const GITHUB: Later = Later { name: "github", reason: "the GitHub connector is not in this release" };
+pub(super) const NOTION: Later = Later { name: "notion", reason: "the Notion connector is not in this release" };
+pub(super) const GMAIL: Later = Later { name: "gmail", reason: "the Gmail connector is not in this release" };
+pub(super) const SLACK: Later = Later { name: "slack", reason: "the Slack connector is not in this release" };
+pub(super) const CALENDAR: Later = Later { name: "calendar", reason: "the calendar connector is not in this release" };
+pub(super) const BROWSER: Later = Later { name: "browser", reason: "the browser connector is not in this release" };
+
+impl StepKind for Later {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        "Loads and is checked, but this release does not run it."
+    }
+
+    fn params(&self) -> &'static [Param] {
+        &[]
+    }
+
+    fn results(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    fn unavailable(&self) -> Option<&'static str> {
+        Some(self.reason)
+    }
+
+    fn default_effect(&self, _params: &Map<String, Value>) -> EffectClass {
+        EffectClass::AtMostOnce
+    }
+
+    fn next(&self, _cx: &StepCx<'_>, _journal: &[Outcome]) -> Next {
+        Next::Fail(Failure::new(FailureClass::Invalid, self.reason))
+    }
+}
