@@ -185,6 +185,9 @@ pub fn decide(state: &RunState, command: Command, facts: &Facts<'_>) -> Result<D
 /// # Errors
 /// Why it is not done.
 pub fn decide_in_place(state: &mut RunState, command: Command, facts: &Facts<'_>) -> Result<Decided, Rejection> {
+    if state.created.is_none() && !matches!(command, Command::Create(_)) {
+        return Err(Rejection::state("the run does not exist yet"));
+    }
     let mut decider = Decider::new(state, facts);
     match command {
         Command::Create(created) => decider.create(*created)?,

@@ -13,8 +13,8 @@ pub mod command;
 pub mod definition;
 pub mod diagnostic;
 pub mod event;
+pub mod event_codec;
 pub mod facts;
-
 pub mod ids;
 pub mod money;
 pub mod payload;
@@ -22,5 +22,5 @@ pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod step;
-pub mod time;
 pub mod template;
+pub mod time;

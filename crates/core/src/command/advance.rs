@@ -36,6 +36,11 @@ impl Decider<'_> {
     }
 
     fn take_work(&mut self) {
+        // Results first: they were paid for, and what they lead to may be that nothing new starts.
+        let results: Vec<Work> = self.state.work.iter().filter(|work| work.kind == WorkKind::Continue).copied().collect();
+        for work in results {
+            self.take(work);
+        }
         loop {
             let mut progress = false;
             let mut cursor: Option<Work> = None;
@@ -45,7 +50,6 @@ impl Decider<'_> {
                     Taken::Blocked => {}
                     Taken::Stop => return,
                 }
-                // The same work again if it is still there and something happened: the next elements of a fan-out.
                 cursor = Some(work);
             }
             if !progress {
@@ -84,11 +88,8 @@ impl Decider<'_> {
         if self.is_unreachable(ix) {
             return self.skip(ix, SkipReason::NotReached);
         }
-        if let Some(parent) = node.parent {
-            let failed = |child: &NodeIx| self.state.steps[*child].status == StepStatus::Failed && !self.state.steps[*child].tolerated;
-            if program.nodes[parent].fail_fast && program.nodes[parent].children.iter().any(failed) {
-                return self.skip(ix, SkipReason::GroupFailed);
-            }
+        if node.parent.is_some() && self.group_has_failed(ix) {
+            return self.skip(ix, SkipReason::GroupFailed);
         }
         if let Some(guard) = node.guard.as_ref().filter(|_| !self.state.steps[ix].approved) {
             let scope = RunScope::new(self.state, None);
@@ -103,13 +104,36 @@ impl Decider<'_> {
             }
         }
         if node.shape == Shape::Group {
-            self.emit(Event::GroupOpened { step: node.step.id.clone() });
-            return Taken::Yes;
+            return self.open_group(ix);
         }
         if node.items.is_some() {
             return self.fan_out(ix);
         }
         self.start_attempt(ix, 0)
+    }
+
+    /// Whether a step inside of a group may not start any more: the group stops at its first failure, or what the step depends on failed. Outside of
+    /// groups such a failure halts the run.
+    fn group_has_failed(&self, ix: NodeIx) -> bool {
+        let program = &self.state.program;
+        let failed = |place: NodeIx| {
+            let step = &self.state.steps[place];
+            step.status == StepStatus::Failed && !step.tolerated && program.nodes[place].fallback_of.is_none()
+        };
+        let fast = program.nodes[ix].parent.is_some_and(|parent| program.nodes[parent].fail_fast && program.nodes[parent].children.iter().any(|&child| failed(child)));
+        fast || program.nodes[ix].after.iter().any(|&(from, _)| failed(from) || self.state.steps[from].skipped == Some(SkipReason::GroupFailed))
+    }
+
+    fn open_group(&mut self, ix: NodeIx) -> Taken {
+        let program = std::sync::Arc::clone(&self.state.program);
+        let node = &program.nodes[ix];
+        if node.step.approval.is_some() && !self.state.steps[ix].approved {
+            let steps: Vec<&str> = node.step.steps.iter().flat_map(crate::definition::Step::with_nested).map(|step| step.id.as_str()).collect();
+            return self.ask(ix, 0, None, serde_json::json!({ "steps": steps }));
+        }
+        self.emit(Event::GroupOpened { step: node.step.id.clone() });
+        self.close_group(ix);
+        Taken::Yes
     }
 
     /// Whether everything that it depends on was left out by a branch.
@@ -122,7 +146,7 @@ impl Decider<'_> {
     fn skip(&mut self, ix: NodeIx, reason: SkipReason) -> Taken {
         let program = std::sync::Arc::clone(&self.state.program);
         self.emit(Event::StepSkipped { step: program.nodes[ix].step.id.clone(), reason });
-        self.close_parent(ix);
+        self.after_end(ix);
         Taken::Yes
     }
 
@@ -375,12 +399,8 @@ impl Decider<'_> {
             self.close_fan_out(ix);
             return;
         }
-        self.emit(Event::StepSucceeded { step: step.clone(), outputs: Some(Payload::of(&outputs)), instead });
-        if let Some(primary) = node.fallback_of {
-            self.take_fallback(primary, ix, outputs);
-            return;
-        }
-        self.close_parent(ix);
+        self.emit(Event::StepSucceeded { step, outputs: Some(Payload::of(&outputs)), instead });
+        self.after_end(ix);
     }
 
     /// Closes a fan-out whose elements have all ended.
@@ -396,7 +416,7 @@ impl Decider<'_> {
         if failed == 0 || allowed {
             let instead = (failed > 0).then_some(Instead::FailedItems { failed });
             self.emit(Event::StepSucceeded { step: node.step.id.clone(), outputs: None, instead });
-            self.close_parent(ix);
+            self.after_end(ix);
             return;
         }
         let first = step.items.iter().enumerate().find(|(_, item)| item.phase == ItemPhase::Failed);
@@ -407,12 +427,21 @@ impl Decider<'_> {
         self.route(ix, Failure::new(class, format!("{failed} of {all} elements failed{reason}")));
     }
 
-    /// A step has ended: the group around it may have, too.
-    pub(super) fn close_parent(&mut self, ix: NodeIx) {
+    /// A step has ended: so has the step that it stands in for, or perhaps the group around it.
+    pub(super) fn after_end(&mut self, ix: NodeIx) {
         let program = std::sync::Arc::clone(&self.state.program);
-        let Some(parent) = program.nodes[ix].parent else { return };
+        match (program.nodes[ix].fallback_of, program.nodes[ix].parent) {
+            (Some(primary), _) => self.take_fallback(primary, ix),
+            (None, Some(parent)) => self.close_group(parent),
+            (None, None) => {}
+        }
+    }
+
+    /// Closes a group in which every step has ended.
+    fn close_group(&mut self, parent: NodeIx) {
+        let program = std::sync::Arc::clone(&self.state.program);
         let group = &self.state.steps[parent];
-        if group.open > 0 || group.status.is_terminal() || group.started_at.is_none() {
+        if group.open > 0 || group.status.is_terminal() || !group.opened {
             return;
         }
         let failed = program.nodes[parent].children.iter().find(|child| {
@@ -422,7 +451,7 @@ impl Decider<'_> {
         match failed {
             None => {
                 self.emit(Event::StepSucceeded { step: program.nodes[parent].step.id.clone(), outputs: None, instead: None });
-                self.close_parent(parent);
+                self.after_end(parent);
             }
             Some(&child) => {
                 let inner = self.state.steps[child].failure.clone();

@@ -11,6 +11,7 @@ use crate::definition::{Fallback, OnFailure};
 use crate::event::{Event, HaltReason, Instead};
 use crate::payload::Payload;
 use crate::plan::NodeIx;
+use crate::run::StepStatus;
 use crate::policy::{backoff, retry};
 use crate::step::map_outputs;
 
@@ -63,65 +64,79 @@ impl Decider<'_> {
         let step = node.step.id.clone();
         match &node.step.on_failure {
             OnFailure::Abort | OnFailure::Retry => {
-                self.emit(Event::StepFailed { step: step.clone(), failure: failure.clone(), tolerated: false });
-                match (node.fallback_of, node.parent) {
-                    (Some(primary), _) => self.fallback_failed(primary, ix, &failure),
-                    (None, Some(_)) => self.close_parent(ix),
-                    (None, None) => self.halt_for(ix, failure),
-                }
+                self.fail_step(ix, failure);
             }
             OnFailure::Skip => {
                 self.emit(Event::StepFailed { step, failure, tolerated: true });
-                self.close_parent(ix);
+                self.after_end(ix);
             }
             OnFailure::Fallback(Fallback::Value(value)) => {
                 let outputs = shaped(value, &node.step.outputs, node.kind.results().first().map_or("result", |(name, _)| name));
                 self.emit(Event::StepSucceeded { step, outputs: Some(Payload::of(&outputs)), instead: Some(Instead::FallbackValue { failure }) });
-                self.close_parent(ix);
+                self.after_end(ix);
             }
             OnFailure::Fallback(Fallback::Step(_)) => match node.fallback {
                 Some(fallback) => {
                     let fallback = program.nodes[fallback].step.id.clone();
                     self.emit(Event::FallbackChosen { step, fallback, failure });
                 }
-                None => self.halt_for(ix, failure),
+                None => self.fail_step(ix, failure),
             },
             OnFailure::ContinueWithDefault(outputs) => {
                 self.emit(Event::StepSucceeded { step, outputs: Some(Payload::of(outputs)), instead: Some(Instead::DefaultOutput { failure }) });
-                self.close_parent(ix);
+                self.after_end(ix);
             }
         }
     }
 
-    /// The fallback of a step gave its outputs: they are the step's.
-    pub(super) fn take_fallback(&mut self, primary: NodeIx, fallback: NodeIx, outputs: Map<String, Value>) {
+    /// A step has failed, and nothing takes its place.
+    fn fail_step(&mut self, ix: NodeIx, failure: Failure) {
+        let program = Arc::clone(&self.state.program);
+        let node = &program.nodes[ix];
+        self.emit(Event::StepFailed { step: node.step.id.clone(), failure: failure.clone(), tolerated: false });
+        if node.fallback_of.is_none() && node.parent.is_none() {
+            self.halt_for(ix, failure);
+        } else {
+            self.after_end(ix);
+        }
+    }
+
+    /// The fallback of a step has ended: its outputs are the step's, its failure is, too.
+    pub(super) fn take_fallback(&mut self, primary: NodeIx, fallback: NodeIx) {
         let program = Arc::clone(&self.state.program);
         let (node, by) = (&program.nodes[primary], &program.nodes[fallback]);
-        let main = by.step.outputs.first().map(String::as_str).or(by.kind.results().first().map(|(name, _)| *name));
-        match map_outputs(&node.step.outputs, main, outputs) {
+        let ended = &self.state.steps[fallback];
+        if self.state.steps[primary].status.is_terminal() {
+            return;
+        }
+        let given = match ended.status {
+            StepStatus::Succeeded => {
+                let main = by.step.outputs.first().map(String::as_str).or(by.kind.results().first().map(|(name, _)| *name));
+                let outputs = if let Value::Object(map) = self.state.step_value(fallback) { map.clone() } else { Map::new() };
+                map_outputs(&node.step.outputs, main, outputs)
+            }
+            _ => Err(ended.failure.clone().unwrap_or_else(|| {
+                let why = ended.skipped.map_or("it did not run", crate::event::SkipReason::sentence);
+                Failure::new(FailureClass::Refused, format!("it was left out: {why}"))
+            })),
+        };
+        match given {
             Ok(outputs) => {
                 let instead = Some(Instead::FallbackStep { step: by.step.id.clone() });
                 self.emit(Event::StepSucceeded { step: node.step.id.clone(), outputs: Some(Payload::of(&outputs)), instead });
-                self.close_parent(primary);
+                self.after_end(primary);
             }
-            Err(failure) => self.fallback_failed(primary, fallback, &failure),
-        }
-    }
-
-    fn fallback_failed(&mut self, primary: NodeIx, fallback: NodeIx, failure: &Failure) {
-        let program = Arc::clone(&self.state.program);
-        let first = self.state.steps[primary].failure.as_ref().map_or(String::new(), |f| f.message.clone());
-        let message = format!("{first}; then its fallback `{}` failed: {}", program.nodes[fallback].step.id, failure.message);
-        let failure = Failure { message, ..failure.clone() };
-        self.emit(Event::StepFailed { step: program.nodes[primary].step.id.clone(), failure: failure.clone(), tolerated: false });
-        match program.nodes[primary].parent {
-            Some(_) => self.close_parent(primary),
-            None => self.halt_for(primary, failure),
+            Err(failure) => {
+                let first = self.state.steps[primary].failure.as_ref().map_or(String::new(), |f| f.message.clone());
+                let message = format!("{first}; then its fallback `{}` failed: {}", by.step.id, failure.message);
+                self.fail_step(primary, Failure { message, ..failure });
+            }
         }
     }
 
     fn halt_for(&mut self, ix: NodeIx, failure: Failure) {
-        if self.state.halt.is_some() {
+        // A run that was stopped for money has now failed: more money does not mend that.
+        if self.state.halt.as_ref().is_some_and(|halt| !matches!(halt, HaltReason::Budget { .. })) {
             return;
         }
         let step = self.state.program.nodes[ix].step.id.clone();

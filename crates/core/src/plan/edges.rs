@@ -1,5 +1,6 @@
 //! Which step waits for which: references, `depends_on`, branches, file order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EdgeKind;
@@ -28,9 +29,13 @@ impl Needs {
     }
 }
 
-/// The names that are in force inside of one step.
-pub fn names_for(base: &Names, step: &Step) -> Names {
-    Names { in_items: step.fan_out.is_some() || base.in_items, ..base.clone() }
+/// The names that are in force inside of one step. Copied only for a fan-out: a file may have thousands of steps and names.
+#[must_use]
+pub fn names_for<'n>(base: &'n Names, step: &Step) -> Cow<'n, Names> {
+    if step.fan_out.is_none() || base.in_items {
+        return Cow::Borrowed(base);
+    }
+    Cow::Owned(Names { in_items: true, ..base.clone() })
 }
 
 /// The names that the definition declares.

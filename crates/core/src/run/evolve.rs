@@ -1,6 +1,6 @@
 //! Applying a fact. Total, and without computing: what an event says was decided before it was written.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Doubt, ItemPhase, ItemState, OpenCall, RunState, RunStatus, StepState, StepStatus, TimerKind, WaitState, Work, WorkKind};
 use crate::budget::Balance;
@@ -11,11 +11,14 @@ use crate::money::Meter;
 use crate::plan::NodeIx;
 use crate::time::Timestamp;
 
+/// Most elements of one fan-out.
+pub(crate) const ITEMS_MAX: u32 = 100_000;
+
 impl RunState {
     /// Applies one event. An event of a step that the program does not have changes nothing.
     pub fn evolve(&mut self, at: Timestamp, event: &Event) {
         self.last_at = self.last_at.max(at);
-        self.events += 1;
+        self.events = self.events.saturating_add(1);
         match event {
             Event::RunCreated(created) => self.on_created(at, created),
             Event::StatusChanged { status } => self.set_status(at, *status),
@@ -26,11 +29,14 @@ impl RunState {
             Event::GroupOpened { step } => self.with(step, |state, ix| state.on_group_opened(at, ix)),
             Event::FannedOut { step, items, count } => self.with(step, |state, ix| {
                 state.start_step(at, ix);
+                let count = (*count).min(ITEMS_MAX);
                 let node = &mut state.steps[ix];
                 node.list = Some(items.clone());
-                node.open = *count;
-                node.items = vec![ItemState::default(); *count as usize];
-                if *count > 0 {
+                node.parsed_list = OnceLock::new();
+                node.open = count;
+                node.next_item = 0;
+                node.items = vec![ItemState::default(); count as usize];
+                if count > 0 {
                     state.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
                 }
             }),
@@ -102,11 +108,11 @@ impl RunState {
                     None => item.phase = ItemPhase::Failed,
                 }
             }),
-            Event::ItemSucceeded { step, item, outputs } => self.with(step, |state, ix| {
+            Event::ItemSucceeded { step, item, outputs } => self.with_element(step, *item, |state, ix| {
                 state.end_item(ix, *item, ItemPhase::Succeeded);
                 state.item_mut(ix, *item).outputs = Some(outputs.clone());
             }),
-            Event::ItemFailed { step, item, failure } => self.with(step, |state, ix| {
+            Event::ItemFailed { step, item, failure } => self.with_element(step, *item, |state, ix| {
                 state.end_item(ix, *item, ItemPhase::Failed);
                 state.item_mut(ix, *item).failure = Some(failure.clone());
                 state.steps[ix].failed_items += 1;
@@ -115,18 +121,15 @@ impl RunState {
                 state.went_past_failure |= matches!(instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }));
                 state.steps[ix].outputs.clone_from(outputs);
                 state.steps[ix].instead.clone_from(instead);
-                if let Some(item) = state.steps[ix].items.first_mut().filter(|item| !matches!(item.phase, ItemPhase::Failed)) {
-                    item.phase = ItemPhase::Succeeded;
-                }
+                state.steps[ix].parsed = OnceLock::new();
+                state.end_plain_item(ix, ItemPhase::Succeeded);
                 state.end_step(at, ix, StepStatus::Succeeded);
             }),
             Event::StepFailed { step, failure, tolerated } => self.with(step, |state, ix| {
                 state.went_past_failure |= *tolerated;
                 state.steps[ix].failure = Some(failure.clone());
                 state.steps[ix].tolerated = *tolerated;
-                if let Some(item) = state.steps[ix].items.first_mut().filter(|_| !state.program.nodes[ix].items.is_some()) {
-                    item.phase = ItemPhase::Failed;
-                }
+                state.end_plain_item(ix, ItemPhase::Failed);
                 state.end_step(at, ix, StepStatus::Failed);
             }),
             Event::FallbackChosen { step, fallback, failure } => {
@@ -177,7 +180,14 @@ impl RunState {
     }
 
     fn with_item(&mut self, item: &ItemRef, apply: impl FnOnce(&mut Self, NodeIx, u32)) {
-        self.with(&item.step, |state, ix| apply(state, ix, item.item));
+        self.with_element(&item.step, item.item, |state, ix| apply(state, ix, item.item));
+    }
+
+    /// As [`with`](Self::with), unless no fan-out can have so many elements.
+    fn with_element(&mut self, step: &StepId, item: u32, apply: impl FnOnce(&mut Self, NodeIx)) {
+        if item < ITEMS_MAX {
+            self.with(step, apply);
+        }
     }
 
     fn on_created(&mut self, at: Timestamp, created: &RunCreated) {
@@ -188,6 +198,7 @@ impl RunState {
             }
         }
         self.created = Some(Arc::new(created.clone()));
+        self.inputs = OnceLock::new();
         let program = Arc::clone(&self.program);
         for (ix, node) in program.nodes.iter().enumerate() {
             if node.parent.is_none() && node.fallback_of.is_none() {
@@ -202,7 +213,7 @@ impl RunState {
     fn set_status(&mut self, at: Timestamp, status: RunStatus) {
         let counts = |status: RunStatus| matches!(status, RunStatus::Running | RunStatus::Cancelling | RunStatus::Compensating);
         if let Some(since) = self.active_since.take() {
-            self.active_ms += at.since_ms(since);
+            self.active_ms = self.active_ms.saturating_add(at.since_ms(since));
         }
         if counts(status) {
             self.active_since = Some(at);
@@ -264,6 +275,14 @@ impl RunState {
         }
     }
 
+    /// The only execution of a plain step ends with it.
+    fn end_plain_item(&mut self, ix: NodeIx, phase: ItemPhase) {
+        self.drop_timers(ix, 0);
+        if let Some(item) = self.steps[ix].items.first_mut().filter(|_| self.program.nodes[ix].items.is_none()) {
+            item.phase = phase;
+        }
+    }
+
     fn end_step(&mut self, at: Timestamp, ix: NodeIx, status: StepStatus) {
         let program = Arc::clone(&self.program);
         let node = &program.nodes[ix];
@@ -299,6 +318,7 @@ impl RunState {
 
     fn on_group_opened(&mut self, at: Timestamp, ix: NodeIx) {
         self.start_step(at, ix);
+        self.steps[ix].opened = true;
         let program = Arc::clone(&self.program);
         let children = &program.nodes[ix].children;
         self.steps[ix].open = u32::try_from(children.iter().filter(|child| program.nodes[**child].fallback_of.is_none()).count()).unwrap_or(u32::MAX);
@@ -323,6 +343,9 @@ impl RunState {
     }
 
     fn on_call_started(&mut self, at: Timestamp, started: &CallStarted) {
+        if started.call.item >= ITEMS_MAX {
+            return;
+        }
         if let Some(hold) = &started.hold {
             self.take_hold(hold.amounts);
         }
@@ -347,7 +370,7 @@ impl RunState {
 
     fn on_call_settled(&mut self, call: &CallId, outcome: &Outcome, settlement: Option<&Settlement>) {
         self.open.remove(call);
-        let node = self.program.find(&call.step);
+        let node = self.program.find(&call.step).filter(|_| call.item < ITEMS_MAX);
         if let Some(settlement) = settlement {
             self.settle(node, settlement);
         }
@@ -369,7 +392,7 @@ impl RunState {
 
     fn on_call_doubted(&mut self, id: &CallId, evidence: &str, verdict: DoubtVerdict, settlement: Option<&Settlement>) {
         let call = self.open.remove(id);
-        let node = self.program.find(&id.step);
+        let node = self.program.find(&id.step).filter(|_| id.item < ITEMS_MAX);
         if let Some(settlement) = settlement {
             self.settle(node, settlement);
         }
@@ -435,14 +458,18 @@ impl RunState {
     fn on_reopened(&mut self, at: Timestamp, steps: &[StepId], keep: &[StepId]) {
         self.halt = None;
         self.reactivate();
+        // The limit on active time counts from here: what ran out of it could never be tried again otherwise.
+        self.active_ms = 0;
         let program = Arc::clone(&self.program);
         let places = |steps: &[StepId]| -> Vec<NodeIx> { steps.iter().filter_map(|step| program.find(step)).collect() };
         let (reset, keep) = (places(steps), places(keep));
         for &ix in keep.iter().chain(&reset) {
-            if self.steps[ix].status.is_terminal() && program.nodes[ix].fallback_of.is_none() {
+            // A step that was stopped never counted as ended.
+            let had_ended = matches!(self.steps[ix].status, StepStatus::Succeeded | StepStatus::Failed | StepStatus::Skipped);
+            if had_ended && program.nodes[ix].fallback_of.is_none() {
                 match program.nodes[ix].parent {
-                    Some(parent) => self.steps[parent].open += 1,
-                    None => self.open_steps += 1,
+                    Some(parent) => self.steps[parent].open = self.steps[parent].open.saturating_add(1),
+                    None => self.open_steps = self.open_steps.saturating_add(1),
                 }
             }
         }
@@ -452,18 +479,22 @@ impl RunState {
         for &ix in &reset {
             let old = std::mem::take(&mut self.steps[ix]);
             // Attempts keep counting, so no call id is ever used twice; what they failed by does not.
-            let items = old.items.iter().map(|item| ItemState { attempt: item.attempt, ..ItemState::default() });
-            let items = if program.nodes[ix].items.is_some() { Vec::new() } else { items.collect() };
-            self.steps[ix] = StepState { items, charged: old.charged, ..StepState::default() };
+            let last = old.items.iter().map(|item| item.attempt).max().unwrap_or(0).max(old.attempts_before);
+            let fans_out = program.nodes[ix].items.is_some();
+            let items = if fans_out || old.items.is_empty() { Vec::new() } else { vec![ItemState { attempt: last, ..ItemState::default() }] };
+            self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, ..StepState::default() };
             self.work.retain(|work| work.node != ix);
             self.timers.retain(|(_, node, ..)| *node != ix);
         }
-        for &ix in &reset {
-            let node = &program.nodes[ix];
-            let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
-            let group_closed = node.parent.is_some_and(|parent| self.steps[parent].started_at.is_none());
-            self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX) + u32::from(group_closed);
-            if self.steps[ix].waits_for == 0 && node.fallback_of.is_none() {
+        for (ix, node) in program.nodes.iter().enumerate() {
+            if self.steps[ix].status == StepStatus::Pending {
+                let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
+                let group_closed = node.parent.is_some_and(|parent| !self.steps[parent].opened);
+                self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(group_closed));
+            }
+            // What was about to start when the run was stopped is about to start again.
+            let starts = matches!(self.steps[ix].status, StepStatus::Pending) && self.steps[ix].waits_for == 0 && node.fallback_of.is_none();
+            if starts || self.steps[ix].status == StepStatus::Ready {
                 self.make_ready(ix);
             }
         }
@@ -473,20 +504,37 @@ impl RunState {
         self.set_status(at, RunStatus::Running);
     }
 
+    /// A failed or stopped fan-out or group goes on where it is: elements that succeeded stay.
     fn reopen_in_place(&mut self, ix: NodeIx) {
+        self.timers.retain(|(_, node, ..)| *node != ix);
+        self.work.retain(|work| work.node != ix);
         let step = &mut self.steps[ix];
         step.status = StepStatus::Running;
         step.ended_at = None;
         step.failure = None;
         step.tolerated = false;
         step.instead = None;
+        step.outputs = None;
         step.failed_items = 0;
+        step.parsed = OnceLock::new();
+        if step.list.is_none() {
+            return;
+        }
         for (n, item) in (0_u32..).zip(&mut step.items) {
-            if item.phase == ItemPhase::Failed {
-                *item = ItemState { attempt: item.attempt, ..ItemState::default() };
-                step.open += 1;
-                self.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+            match item.phase {
+                ItemPhase::Succeeded => {}
+                ItemPhase::Idle if n >= step.next_item => {}
+                _ => {
+                    if item.phase == ItemPhase::Failed {
+                        step.open = step.open.saturating_add(1);
+                    }
+                    *item = ItemState { attempt: item.attempt, ..ItemState::default() };
+                    self.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+                }
             }
+        }
+        if (step.next_item as usize) < step.items.len() {
+            self.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct StepState {
     pub in_flight: u32,
     /// How many elements failed.
     pub failed_items: u32,
+    /// The last attempt of any of its elements before the step was opened again: those after it count on from there.
+    pub attempts_before: u32,
     /// First element that was never started.
     pub next_item: u32,
     /// What it gave.
@@ -43,6 +45,8 @@ pub struct StepState {
     pub instead: Option<Instead>,
     /// Why it was left out.
     pub skipped: Option<SkipReason>,
+    /// For a group: the steps inside of it may start.
+    pub opened: bool,
     /// Somebody agreed to all of it.
     pub approved: bool,
     /// When it first started.

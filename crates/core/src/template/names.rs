@@ -164,8 +164,12 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let other: Vec<char> = candidate.chars().take(COMPARED_CHARS_MAX).collect();
-        let edits = distance(&typed, &other);
         let allowed = (typed.len().max(other.len()) / 3).max(1);
+        // A file may have thousands of names, and as many mistakes.
+        if typed.len().abs_diff(other.len()) > allowed {
+            continue;
+        }
+        let edits = distance(&typed, &other);
         if edits <= allowed && best.is_none_or(|(least, _)| edits < least) {
             best = Some((edits, candidate));
         }

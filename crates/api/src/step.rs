@@ -1,0 +1,140 @@
+//! A step of a run.
+
+use gorgon_core::call::Failure;
+use gorgon_core::event::{Instead, SkipReason};
+use gorgon_core::ids::StepId;
+use gorgon_core::payload::Payload;
+use gorgon_core::plan::Node;
+use gorgon_core::run::{ItemPhase, ItemState, RunState, StepState, StepStatus};
+use gorgon_core::step::ModelChoice;
+use serde::{Deserialize, Serialize};
+
+use crate::{Time, time};
+
+/// How a step of a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStep {
+    /// Its id.
+    pub id: StepId,
+    /// Its type; of a fan-out, that of the step that each element runs.
+    pub kind: String,
+    /// The group that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<StepId>,
+    /// How it stands.
+    pub status: StepStatus,
+    /// How many attempts were started, over all elements.
+    pub attempts: u32,
+    /// What its calls were charged.
+    pub cost_nano_usd: u64,
+    /// The tokens of its calls that count.
+    pub tokens: u64,
+    /// Its calls that may cost money.
+    pub calls: u64,
+    /// Whether the simulator answered for it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub simulated: bool,
+    /// Its elements, if it runs once for each of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Items>,
+    /// What it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Payload>,
+    /// Why it failed, or why its last attempt did.
+    pub error: Option<Failure>,
+    /// Whether the run went on past its failure.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tolerated: bool,
+    /// Why it was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkipReason>,
+    /// What took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Instead>,
+    /// When it first started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+}
+
+/// The elements of a fan-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Items {
+    /// How many there are.
+    pub total: u32,
+    /// How many are under way or wait.
+    pub running: u32,
+    /// How many ended well.
+    pub succeeded: u32,
+    /// How many failed.
+    pub failed: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl RunStep {
+    /// The steps of a run, in file order, parents before the steps inside of them.
+    pub(crate) fn all(state: &RunState) -> Vec<Self> {
+        let models = state.created.as_ref().map(|created| &created.start.models);
+        state.program.nodes.iter().zip(&state.steps).map(|(node, step)| Self::of(state, node, step, models)).collect()
+    }
+
+    fn of(state: &RunState, node: &Node, step: &StepState, models: Option<&ModelChoice>) -> Self {
+        let parent = node.parent.map(|parent| state.program.nodes[parent].step.id.clone());
+        let plain = || step.items.first().and_then(|item| item.failure.clone());
+        Self {
+            id: node.step.id.clone(),
+            kind: node.step.kind.clone(),
+            parent,
+            status: step.status,
+            attempts: step.items.iter().map(|item| item.attempt).sum(),
+            cost_nano_usd: step.charged.cost_nano_usd,
+            tokens: step.charged.tokens,
+            calls: step.charged.calls,
+            simulated: models.is_some_and(|models| is_simulated(node, step, models)),
+            items: node.items.is_some().then(|| Items::of(step)),
+            outputs: step.outputs.clone(),
+            error: step.failure.clone().or_else(|| if node.items.is_none() && step.status != StepStatus::Succeeded { plain() } else { None }),
+            tolerated: step.tolerated,
+            skipped: step.skipped,
+            instead: step.instead.clone(),
+            started_at: step.started_at.map(time),
+            ended_at: step.ended_at.map(time),
+        }
+    }
+}
+
+/// The simulator answers only under its own name, so the name tells.
+fn is_simulated(node: &Node, step: &StepState, models: &ModelChoice) -> bool {
+    const SIMULATED: &str = "simulated";
+    if node.kind.name() != "agent" || step.started_at.is_none() {
+        return false;
+    }
+    let rendered = step.items.iter().find_map(|item| item.input.as_ref()?.parse().ok());
+    models.provider(rendered.as_ref().unwrap_or(&node.step.params)) == Some(SIMULATED)
+}
+
+impl Items {
+    fn of(step: &StepState) -> Self {
+        let total = step.list.as_ref().map_or(0, |_| u32::try_from(step.items.len()).unwrap_or(u32::MAX));
+        let mut items = Self { total, ..Self::default() };
+        for item in &step.items {
+            items.count(item);
+        }
+        items
+    }
+
+    fn count(&mut self, item: &ItemState) {
+        match item.phase {
+            ItemPhase::Succeeded => self.succeeded += 1,
+            ItemPhase::Failed => self.failed += 1,
+            ItemPhase::Running | ItemPhase::Waiting(_) | ItemPhase::Backoff(_) | ItemPhase::Redo(_) | ItemPhase::InDoubt(_) => self.running += 1,
+            ItemPhase::Idle | ItemPhase::Cancelled => {}
+        }
+    }
+}

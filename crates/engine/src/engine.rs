@@ -1,0 +1,582 @@
+//! The engine: what surfaces talk to. It knows which runs have an owner, and makes one for those that need it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gorgon_core::budget::{BudgetKey, Limits, Scope};
+use gorgon_core::call::Family;
+use gorgon_core::command::{Blocked, Command, NewRun, new_run};
+use gorgon_core::definition::Definition;
+use gorgon_core::event::{Event, Start};
+use gorgon_core::facts::{Facts, Refused};
+use gorgon_core::ids::{ContentHash, RunId};
+use gorgon_core::money::{Meter, PriceTable};
+use gorgon_core::plan::{Cost, Program};
+use gorgon_core::run::{RunState, RunStatus};
+use gorgon_core::time::Timestamp;
+use gorgon_ports::{Blob, BudgetRow, Clock, Entropy, Executor, Journal, Ledger, Receipt, RunFilter, RunKey, RunNo, RunRow, Runs, StoreError, TenantScope};
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::{CommandError, CreateError, ReadError};
+use crate::feed::{APPENDS_BEHIND_MAX, Published, Watch};
+use crate::gate::Gate;
+use crate::history::{self, Recorded};
+use crate::mailbox::{MAILBOX_MAX, Mailbox, Message};
+use crate::options::Options;
+use crate::output::{Output, OutputPiece};
+use crate::owner::{CreateFailed, Created, Ended, Owner};
+use crate::programs::Programs;
+use crate::sleepers::Sleepers;
+
+/// Runs taken up in one read at the start.
+const TAKEN_UP_AT_ONCE: u32 = 1_000;
+
+/// What the engine is busy with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Activity {
+    /// Calls in flight.
+    pub calls_in_flight: usize,
+    /// Runs that have an owner, because something of them moves or is about to.
+    pub active_runs: usize,
+    /// Why the engine cannot go on, if it cannot.
+    pub broken: Option<StoreError>,
+}
+
+/// A run to be created.
+#[derive(Debug, Clone)]
+pub struct CreateRun {
+    /// What runs.
+    pub definition: Arc<Definition>,
+    /// The text that it was loaded from.
+    pub source: Option<String>,
+    /// What is to be reached; empty: what the definition says.
+    pub goals: Vec<String>,
+    /// Values of inputs.
+    pub inputs: BTreeMap<String, Value>,
+    /// Where and with what it starts.
+    pub start: Start,
+    /// Limits that take the place of the definition's.
+    pub limits: Limits,
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What owners and the engine have in common.
+pub(crate) struct Shared {
+    pub(crate) journal: Arc<dyn Journal>,
+    runs: Arc<dyn Runs>,
+    ledger: Arc<dyn Ledger>,
+    executors: BTreeMap<Family, Arc<dyn Executor>>,
+    prices: PriceTable,
+    providers: Vec<String>,
+    pub(crate) clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tenant: TenantScope,
+    scopes: Vec<Scope>,
+    dollars_limited: AtomicBool,
+    epoch: AtomicU64,
+    pub(crate) runs_go_on: bool,
+    pub(crate) programs: Programs,
+    pub(crate) output: Output,
+    pub(crate) tasks: TaskTracker,
+    gate: Gate,
+    sleepers: Sleepers,
+    owners: Mutex<HashMap<RunNo, (Mailbox, RunKey)>>,
+    published: broadcast::Sender<Arc<Published>>,
+    activity: watch::Sender<Activity>,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Takes the store over and takes up the runs that are not finished: those that move are recovered, those that sleep go into the heap.
+    ///
+    /// # Errors
+    /// If the store cannot be taken over or read.
+    pub async fn open(options: Options) -> Result<Self, StoreError> {
+        let epoch = options.journal.take_over().await?;
+        let shared = Arc::new(Shared {
+            journal: options.journal,
+            runs: options.runs,
+            ledger: options.ledger,
+            executors: options.executors.into_iter().map(|executor| (executor.family(), executor)).collect(),
+            prices: options.prices,
+            providers: options.providers,
+            clock: options.clock,
+            entropy: options.entropy,
+            tenant: TenantScope(options.tenant),
+            scopes: options.scopes,
+            dollars_limited: AtomicBool::new(false),
+            epoch: AtomicU64::new(epoch),
+            runs_go_on: options.run,
+            programs: Programs::default(),
+            output: Output::new(options.log_dir),
+            tasks: TaskTracker::new(),
+            gate: Gate::new(options.permits),
+            sleepers: Sleepers::default(),
+            owners: Mutex::new(HashMap::new()),
+            published: broadcast::channel(APPENDS_BEHIND_MAX).0,
+            activity: watch::channel(Activity::default()).0,
+            stop: CancellationToken::new(),
+        });
+        let engine = Self { shared };
+        engine.look_at_budgets().await?;
+        if engine.shared.runs_go_on {
+            engine.take_up().await?;
+            let shared = Arc::clone(&engine.shared);
+            // Ends when the engine stops; a timer that is lost is read again from the rows of the runs at the next start.
+            engine.shared.tasks.spawn(async move { shared.wake_sleepers().await });
+        }
+        Ok(engine)
+    }
+
+    /// Creates a run and starts what can start. Answers when that is on disk.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting; then nothing was written.
+    pub async fn create(&self, new: CreateRun) -> Result<(RunId, Cost), CreateError> {
+        self.shared.not_broken()?;
+        let definition_text = new.definition.canonical_json();
+        let hash = ContentHash::of(definition_text.as_bytes());
+        let program = self.shared.programs.get(&new.definition, hash, &new.goals).map_err(CreateError::Invalid)?;
+        let source = new.source.map(Bytes::from);
+        let mut start = new.start;
+        start.tenant.clone_from(&self.shared.tenant.0);
+        let wanted = NewRun {
+            id: RunId(uuid::Uuid::now_v7().as_u128()),
+            source: source.as_ref().map(|text| ContentHash::of(text)),
+            inputs: new.inputs,
+            start,
+            limits: new.limits,
+            scopes: self.shared.scopes.clone(),
+            providers: self.shared.providers.clone(),
+        };
+        let (created, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
+        let id = created.id;
+        let mut blobs = vec![blob(Bytes::from(definition_text)), blob(Bytes::from(program.plan.canonical_json()))];
+        blobs.extend(source.map(blob));
+        let made = Owner::create(Arc::clone(&self.shared), program, created, blobs).await.map_err(|failed| match failed {
+            CreateFailed::Rejected(rejection) => CreateError::Rejected(rejection),
+            CreateFailed::Store(error) => CreateError::Store(error),
+        })?;
+        self.shared.adopt(made);
+        Ok((id, cost))
+    }
+
+    /// Judges a definition as [`create`](Self::create) would, and writes nothing.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting.
+    pub fn preview(&self, definition: &Arc<Definition>, goals: &[String], inputs: BTreeMap<String, Value>, start: Start, limits: Limits) -> Result<(Arc<Program>, Cost), CreateError> {
+        let program = self.shared.programs.get(definition, definition.hash(), goals).map_err(CreateError::Invalid)?;
+        let wanted = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: self.shared.scopes.clone(), providers: self.shared.providers.clone() };
+        let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
+        Ok((program, cost))
+    }
+
+    /// Puts a request to a run. Answers when what came of it is on disk.
+    ///
+    /// # Errors
+    /// If the run does not exist, refuses, or cannot be written.
+    pub async fn command(&self, run: RunId, command: Command) -> Result<(), CommandError> {
+        self.shared.not_broken()?;
+        let key = self.find(run).await?.0;
+        let (reply, answer) = oneshot::channel();
+        self.shared.send(key, Message::Command(command, reply)).await;
+        answer.await.unwrap_or_else(|_| Err(CommandError::Store(self.shared.why_broken())))
+    }
+
+    /// How a run stands.
+    ///
+    /// # Errors
+    /// If the run does not exist or cannot be read.
+    pub async fn state(&self, run: RunId) -> Result<Arc<RunState>, ReadError> {
+        let (key, _) = self.find(run).await?;
+        let owner = self.shared.lock().get(&key.no()).map(|(mailbox, _)| mailbox.clone());
+        if let Some(mailbox) = owner {
+            let (reply, answer) = oneshot::channel();
+            if mailbox.send(Message::Show(reply)).await.is_ok() {
+                if let Ok(state) = answer.await {
+                    return Ok(state);
+                }
+            }
+        }
+        let (state, _) = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
+        Ok(Arc::new(state))
+    }
+
+    /// Everything that happened to a run.
+    ///
+    /// # Errors
+    /// If the run does not exist or cannot be read.
+    pub async fn history(&self, run: RunId) -> Result<Vec<Recorded>, ReadError> {
+        let (key, _) = self.find(run).await?;
+        Ok(history::read(&*self.shared.journal, &key, 0).await?)
+    }
+
+    /// The text that a run's definition was loaded from, if it was.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    pub async fn source(&self, state: &RunState) -> Result<Option<String>, ReadError> {
+        let Some((hash, id)) = state.created.as_ref().and_then(|created| Some((created.source?, created.id))) else { return Ok(None) };
+        let (key, _) = self.find(id).await?;
+        let blobs = self.shared.journal.blobs(&key, &[hash]).await?;
+        Ok(blobs.into_iter().next().map(|blob| String::from_utf8_lossy(&blob.bytes).into_owned()))
+    }
+
+    /// Watches a run from a position of the log on.
+    ///
+    /// # Errors
+    /// If the run does not exist or cannot be read.
+    pub async fn watch(&self, run: RunId, after: u64) -> Result<Watch, ReadError> {
+        let (key, _) = self.find(run).await?;
+        Ok(Watch::begin(self.clone(), key, after).await?)
+    }
+
+    /// The runs that match, newest first.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        self.shared.runs.list(&self.shared.tenant, filter).await
+    }
+
+    /// The runs whose id begins or ends with this text, newest first.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn search(&self, text: &str, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        self.shared.runs.search(&self.shared.tenant, text, limit).await
+    }
+
+    /// The row of a run.
+    ///
+    /// # Errors
+    /// If the run does not exist or cannot be read.
+    pub async fn row(&self, run: RunId) -> Result<RunRow, ReadError> {
+        Ok(self.find(run).await?.1)
+    }
+
+    /// The budgets of the tenant and its projects.
+    ///
+    /// # Errors
+    /// If the store cannot answer.
+    pub async fn budgets(&self) -> Result<Vec<BudgetRow>, StoreError> {
+        self.shared.ledger.of_tenant(&self.shared.tenant).await
+    }
+
+    /// Sets a limit of the tenant, or of one of its projects.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn set_limit(&self, project: Option<&str>, meter: Meter, limit: u64) -> Result<(), StoreError> {
+        self.shared.ledger.set_limit(&self.shared.tenant, project, meter, limit).await?;
+        self.look_at_budgets().await?;
+        self.shared.money_given_back();
+        Ok(())
+    }
+
+    /// The log files of a run, with their names.
+    #[must_use]
+    pub fn log_files(&self, run: RunId) -> Vec<(String, PathBuf)> {
+        self.shared.output.files(run)
+    }
+
+    /// The prices in force.
+    #[must_use]
+    pub fn prices(&self) -> &PriceTable {
+        &self.shared.prices
+    }
+
+    /// What the engine is busy with, and every change of that.
+    #[must_use]
+    pub fn activity(&self) -> watch::Receiver<Activity> {
+        self.shared.activity.subscribe()
+    }
+
+    /// Stops taking anything up, waits at most so long for calls in flight to end and their results to be on disk, and closes the store. Calls that are
+    /// still in flight then are in doubt for the next owner.
+    pub async fn shutdown(&self, grace: Duration) {
+        let mut activity = self.activity();
+        let quiet = activity.wait_for(|activity| activity.calls_in_flight == 0 && activity.active_runs == 0 || activity.broken.is_some());
+        // A run that waits near a timer keeps its owner; that is no reason to stay.
+        let _ = tokio::time::timeout(grace, quiet).await;
+        self.shared.stop.cancel();
+        self.shared.journal.close().await;
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.shared.journal
+    }
+
+    pub(crate) fn published(&self) -> broadcast::Receiver<Arc<Published>> {
+        self.shared.published.subscribe()
+    }
+
+    pub(crate) fn output(&self) -> broadcast::Receiver<OutputPiece> {
+        self.shared.output.subscribe()
+    }
+
+    async fn find(&self, run: RunId) -> Result<(RunKey, RunRow), ReadError> {
+        self.shared.runs.find(&self.shared.tenant, run).await?.ok_or(ReadError::UnknownRun)
+    }
+
+    async fn look_at_budgets(&self) -> Result<(), StoreError> {
+        let limited = self.shared.ledger.of_tenant(&self.shared.tenant).await?.iter().any(|row| row.id.meter == Meter::Usd);
+        self.shared.dollars_limited.store(limited, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn take_up(&self) -> Result<(), StoreError> {
+        let mut after = RunNo(0);
+        loop {
+            let runs = self.shared.runs.unfinished(after, TAKEN_UP_AT_ONCE).await?;
+            let Some((last, _)) = runs.last() else { return Ok(()) };
+            after = last.no();
+            for (key, row) in runs {
+                match row.status {
+                    RunStatus::Waiting | RunStatus::Paused => {
+                        if let Some(at) = row.wake_at {
+                            self.shared.sleepers.put(at, key);
+                        }
+                    }
+                    RunStatus::Queued | RunStatus::Running | RunStatus::Cancelling | RunStatus::Compensating => self.shared.employ(key, true),
+                    RunStatus::Completed | RunStatus::Partial | RunStatus::Failed | RunStatus::Cancelled => {}
+                }
+            }
+        }
+    }
+}
+
+fn blob(bytes: Bytes) -> Blob {
+    Blob { hash: ContentHash::of(&bytes), bytes }
+}
+
+impl Shared {
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn executor(&self, family: Family) -> Option<Arc<dyn Executor>> {
+        self.executors.get(&family).cloned()
+    }
+
+    pub(crate) fn env_of(&self, state: &RunState) -> Arc<BTreeMap<String, String>> {
+        Arc::new(state.created.as_ref().map(|created| created.start.env.clone()).unwrap_or_default())
+    }
+
+    pub(crate) fn facts(&self, permits: BTreeMap<Family, u32>, refused: BTreeMap<BudgetKey, Refused>) -> Facts<'_> {
+        Facts {
+            now: self.clock.now(),
+            seed: self.entropy.next_u64(),
+            epoch: self.epoch(),
+            prices: &self.prices,
+            permits,
+            dollars_limited: self.dollars_limited.load(Ordering::Relaxed),
+            refused,
+        }
+    }
+
+    pub(crate) fn take_permits(&self) -> BTreeMap<Family, u32> {
+        if self.runs_go_on { self.gate.take() } else { BTreeMap::new() }
+    }
+
+    /// Gives back the permits that a decision did not use.
+    pub(crate) fn return_unused(self: &Arc<Self>, taken: &BTreeMap<Family, u32>, events: &[Event]) {
+        let mut left = taken.clone();
+        for family in started(events) {
+            if let Some(count) = left.get_mut(&family) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.poke_all(self.gate.give_back(left));
+    }
+
+    /// Gives back the permits of calls that were ordered in vain.
+    pub(crate) fn release(self: &Arc<Self>, events: &[Event]) {
+        self.poke_all(self.gate.give_back(started(events).map(|family| (family, 1)).collect::<Vec<_>>()));
+    }
+
+    pub(crate) fn call_started(&self) {
+        self.activity.send_modify(|activity| activity.calls_in_flight += 1);
+    }
+
+    pub(crate) fn call_ended(self: &Arc<Self>, family: Family) {
+        self.activity.send_modify(|activity| activity.calls_in_flight = activity.calls_in_flight.saturating_sub(1));
+        self.poke_all(self.gate.give_back([(family, 1)]));
+    }
+
+    pub(crate) fn join_line(&self, run: RunNo, blocked: &Blocked) {
+        self.gate.join(run, blocked);
+    }
+
+    pub(crate) fn money_given_back(self: &Arc<Self>) {
+        self.poke_all(self.gate.money_given_back());
+    }
+
+    fn poke_all(self: &Arc<Self>, runs: Vec<RunNo>) {
+        for run in runs {
+            // An owner with a full mailbox will look at everything anyway; one that is gone left its place in line by going.
+            if let Some((mailbox, _)) = self.lock().get(&run) {
+                let _ = mailbox.try_send(Message::Poke);
+            }
+        }
+    }
+
+    pub(crate) fn publish(&self, receipt: &Receipt, at: Timestamp, body: &Bytes) {
+        if self.published.receiver_count() > 0 {
+            let published = Published { run: receipt.run().no(), pos: receipt.pos(), seq: receipt.seq(), at, body: body.clone() };
+            // Nobody listening any more is no fault.
+            let _ = self.published.send(Arc::new(published));
+        }
+    }
+
+    /// Brings a message to the owner of a run, making an owner if there is none.
+    pub(crate) async fn send(self: &Arc<Self>, run: RunKey, message: Message) {
+        let mut message = message;
+        loop {
+            if self.why_broken_if().is_some() {
+                return;
+            }
+            let known = self.lock().get(&run.no()).map(|(mailbox, _)| mailbox.clone());
+            let mailbox = match known {
+                Some(mailbox) => mailbox,
+                None => {
+                    self.employ(run.clone(), false);
+                    continue;
+                }
+            };
+            match mailbox.send(message).await {
+                Ok(()) => return,
+                // The owner went just now; its place is free, or about to be.
+                Err(mpsc::error::SendError(back)) => {
+                    message = back;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Gives a run on disk an owner, if it has none.
+    fn employ(self: &Arc<Self>, run: RunKey, recover: bool) {
+        let Some(mail) = self.register(&run) else { return };
+        let shared = Arc::clone(self);
+        // An owner that cannot be loaded takes nobody with it; who asked for the run hears of it.
+        self.tasks.spawn(async move {
+            match Owner::load(Arc::clone(&shared), run.clone(), mail).await {
+                Ok(owner) => shared.keep_working(run, owner, recover).await,
+                Err(error) => {
+                    tracing::error!(run = %run.id(), %error, "a run cannot be read");
+                    shared.dismiss(&run);
+                }
+            }
+        });
+    }
+
+    /// Gives a run that was just created its owner.
+    fn adopt(self: &Arc<Self>, created: Created) {
+        let run = created.receipt.run().clone();
+        if created.state().status.is_terminal() {
+            return;
+        }
+        let Some(mail) = self.register(&run) else { return };
+        let owner = Owner::of(Arc::clone(self), created, mail);
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move { shared.keep_working(run, owner, false).await });
+    }
+
+    fn register(&self, run: &RunKey) -> Option<mpsc::Receiver<Message>> {
+        let mut owners = self.lock();
+        if owners.contains_key(&run.no()) {
+            return None;
+        }
+        let (mailbox, mail) = mpsc::channel(MAILBOX_MAX);
+        owners.insert(run.no(), (mailbox, run.clone()));
+        drop(owners);
+        self.activity.send_modify(|activity| activity.active_runs += 1);
+        Some(mail)
+    }
+
+    fn dismiss(&self, run: &RunKey) {
+        if self.lock().remove(&run.no()).is_some() {
+            self.activity.send_modify(|activity| activity.active_runs = activity.active_runs.saturating_sub(1));
+        }
+    }
+
+    async fn keep_working(self: Arc<Self>, run: RunKey, owner: Owner, recover: bool) {
+        let stop = self.stop.clone();
+        let worked = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            worked = owner.work(recover) => Some(worked),
+        };
+        let Some((ended, wake, mut mail)) = worked else { return self.dismiss(&run) };
+        if let Ended::Broken(error) = ended {
+            self.activity.send_modify(|activity| activity.broken = Some(error));
+            self.dismiss(&run);
+            return;
+        }
+        // From here on nobody finds this mailbox; who found it before is served by another owner.
+        self.dismiss(&run);
+        if let Some(at) = wake.filter(|_| self.runs_go_on) {
+            self.sleepers.put(at, run.clone());
+        }
+        mail.close();
+        while let Some(message) = mail.recv().await {
+            let (shared, run) = (Arc::clone(&self), run.clone());
+            self.tasks.spawn(async move { shared.send(run, message).await });
+        }
+    }
+
+    async fn wake_sleepers(self: Arc<Self>) {
+        loop {
+            let (due, next) = self.sleepers.due(self.clock.now());
+            for run in due {
+                self.send(run, Message::Poke).await;
+            }
+            let nap = async {
+                match next {
+                    Some(at) => tokio::time::sleep(Duration::from_millis(at.since_ms(self.clock.now()).max(1))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.sleepers.earlier() => {}
+                () = nap => {}
+            }
+        }
+    }
+
+    fn why_broken_if(&self) -> Option<StoreError> {
+        self.activity.borrow().broken.clone()
+    }
+
+    fn why_broken(&self) -> StoreError {
+        self.why_broken_if().unwrap_or_else(|| StoreError::Closed("the engine has stopped".to_owned()))
+    }
+
+    fn not_broken(&self) -> Result<(), StoreError> {
+        self.why_broken_if().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunNo, (Mailbox, RunKey)>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The families of the calls that events order.
+fn started(events: &[Event]) -> impl Iterator<Item = Family> + '_ {
+    events.iter().filter_map(|event| if let Event::CallStarted(started) = event { Some(started.request.family()) } else { None })
+}

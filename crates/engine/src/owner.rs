@@ -1,0 +1,367 @@
+//! The owner of a run: one task, no shared state. It drains its mailbox into one decision and one append, waits for the disk, then does what is due.
+
+mod append;
+mod calls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gorgon_core::call::Outcome;
+use gorgon_core::command::{Blocked, Command, Decided, decide_in_place};
+use gorgon_core::event::{Event, RunCreated};
+use gorgon_core::facts::{Facts, Refused};
+use gorgon_core::ids::CallId;
+use gorgon_core::plan::Program;
+use gorgon_core::run::{RunState, RunStatus};
+use gorgon_core::time::Timestamp;
+use gorgon_ports::journal::BudgetRefusal;
+use gorgon_ports::{Blob, Commit, NewRun, Receipt, Refusal, RunKey, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use self::append::Encoded;
+use self::calls::Calls;
+use crate::engine::Shared;
+use crate::error::CommandError;
+use crate::history::{self, Head};
+use crate::mailbox::Message;
+
+/// Most messages that one append takes in.
+const DRAINED_MAX: usize = 512;
+
+/// Refusals of a budget that one batch goes through before the run waits in line: each one is a full decision.
+const REFUSALS_MAX: u32 = 8;
+
+/// Who wants to know what became of a command.
+type Reply = oneshot::Sender<Result<(), CommandError>>;
+
+/// A command with its asker, if it has one.
+struct Asked {
+    command: Command,
+    reply: Option<Reply>,
+}
+
+pub(crate) struct Owner {
+    shared: Arc<Shared>,
+    run: RunKey,
+    state: RunState,
+    head: Head,
+    status_on_disk: Option<RunStatus>,
+    calls: Calls,
+    mail: mpsc::Receiver<Message>,
+}
+
+/// Why an owner ended.
+pub(crate) enum Ended {
+    /// Nothing moves: the run sleeps, or has ended.
+    Idle,
+    /// The store cannot go on.
+    Broken(StoreError),
+}
+
+impl Owner {
+    /// The owner of a run that is on disk.
+    pub(crate) async fn load(shared: Arc<Shared>, run: RunKey, mail: mpsc::Receiver<Message>) -> Result<Self, StoreError> {
+        let (state, head) = history::load(&*shared.journal, &shared.programs, &run).await?;
+        let status_on_disk = Some(state.status);
+        let calls = Calls::new(Arc::clone(&shared), run.clone());
+        Ok(Self { shared, run, state, head, status_on_disk, calls, mail })
+    }
+
+    /// Creates a run: its first append is its creation and the start of what can start.
+    pub(crate) async fn create(shared: Arc<Shared>, program: Arc<Program>, created: RunCreated, blobs: Vec<Blob>) -> Result<Created, CreateFailed> {
+        let mut state = RunState::new(program);
+        let new = NewRun {
+            id: created.id,
+            tenant: created.start.tenant.clone(),
+            workflow: state.program.definition.name.clone(),
+            file: created.start.file.clone(),
+            definition: created.definition,
+        };
+        let mut refused = std::collections::BTreeMap::new();
+        for _ in 0..=REFUSALS_MAX {
+            let permits = shared.take_permits();
+            let facts = shared.facts(permits.clone(), refused.clone());
+            let decided = decide_in_place(&mut state, Command::Create(Box::new(created.clone())), &facts).map_err(CreateFailed::Rejected);
+            shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| decided.events.as_slice()));
+            let decided = decided?;
+            let mut encoded = Encoded::of(&state, Head::START, &decided.events, facts.now);
+            encoded.append.create = Some(new.clone());
+            encoded.append.blobs.extend(blobs.iter().cloned());
+            encoded.append.row = Some((state.status, state.wake()));
+            encoded.append.epoch = shared.epoch();
+            match shared.journal.commit(encoded.append).await {
+                Commit::Committed(receipt) => {
+                    let head = Head { seq: receipt.seq(), hash: encoded.hash };
+                    return Ok(Created { state, head, receipt, body: encoded.body, at: facts.now, blocked: decided.blocked });
+                }
+                Commit::Refused(Refusal::Budget(refusals)) => {
+                    note(&mut refused, &refusals);
+                    shared.release(&decided.events);
+                    state = RunState::new(Arc::clone(&state.program));
+                }
+                Commit::Refused(refusal) => {
+                    shared.release(&decided.events);
+                    return Err(CreateFailed::Store(refusal_error(&refusal)));
+                }
+                Commit::Unknown(why) => {
+                    shared.release(&decided.events);
+                    return Err(CreateFailed::Store(StoreError::Unavailable(why)));
+                }
+            }
+        }
+        Err(CreateFailed::Store(StoreError::Unavailable("the budgets refused the first calls of the run again and again".to_owned())))
+    }
+
+    /// The owner of a run that was just created.
+    pub(crate) fn of(shared: Arc<Shared>, created: Created, mail: mpsc::Receiver<Message>) -> Self {
+        let run = created.receipt.run().clone();
+        let calls = Calls::new(Arc::clone(&shared), run.clone());
+        let mut owner = Self { shared, run, status_on_disk: Some(created.state.status), state: created.state, head: created.head, calls, mail };
+        owner.shared.publish(&created.receipt, created.at, &created.body);
+        owner.settle_in(&created.receipt, &created.blocked);
+        owner
+    }
+
+    /// Works until nothing moves.
+    pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
+        let mut batch: Vec<Message> = Vec::new();
+        if recover {
+            let command = Asked { command: Command::Recover, reply: None };
+            if let Err(error) = self.take(vec![command]).await {
+                return (Ended::Broken(error), None, self.mail);
+            }
+        }
+        loop {
+            if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
+                return (Ended::Idle, self.state.wake(), self.mail);
+            }
+            let (shared, alarm) = (Arc::clone(&self.shared), self.wake_soon());
+            tokio::select! {
+                biased;
+                count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return (Ended::Idle, self.state.wake(), self.mail); },
+                () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
+            }
+            let asked = self.sort(&mut batch);
+            if !asked.is_empty() {
+                if let Err(error) = self.take(asked).await {
+                    tracing::error!(run = %self.run.id(), %error, "a run cannot go on");
+                    self.calls.abandon();
+                    return (Ended::Broken(error), None, self.mail);
+                }
+            }
+        }
+    }
+
+    /// A timer that is near is waited for here; one that is far lets the owner go.
+    fn wake_soon(&self) -> Option<Timestamp> {
+        self.state.wake().filter(|_| self.shared.runs_go_on)
+    }
+
+    fn wants_to_stay(&self) -> bool {
+        const NEAR_MS: u64 = 2_000;
+        self.wake_soon().is_some_and(|at| at.since_ms(self.shared.clock.now()) < NEAR_MS)
+    }
+
+    fn sort(&mut self, batch: &mut Vec<Message>) -> Vec<Asked> {
+        let mut asked = Vec::with_capacity(batch.len());
+        let mut poked = false;
+        for message in batch.drain(..) {
+            match message {
+                Message::Command(command, reply) => asked.push(Asked { command, reply: Some(reply) }),
+                Message::Completed(call, outcome) => {
+                    self.calls.ended(&call);
+                    asked.push(Asked { command: Command::CompleteCall { call, outcome }, reply: None });
+                }
+                Message::Poke => poked = true,
+                Message::Show(reply) => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(Arc::new(self.state.clone()));
+                }
+            }
+        }
+        if poked {
+            asked.push(Asked { command: Command::Tick, reply: None });
+        }
+        asked
+    }
+
+    /// Decides on everything that waited, and makes it one append.
+    async fn take(&mut self, mut asked: Vec<Asked>) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut refused = std::collections::BTreeMap::new();
+        for round in 0..=REFUSALS_MAX {
+            let permits = if self.shared.runs_go_on && round < REFUSALS_MAX { self.shared.take_permits() } else { std::collections::BTreeMap::new() };
+            let facts = shared.facts(permits.clone(), refused.clone());
+            let (decided, mut waiting) = self.decide(asked, &facts);
+            self.shared.return_unused(&permits, &decided.events);
+            if decided.events.is_empty() {
+                self.settle_blocked(&decided.blocked);
+                answer(waiting, || Ok(()));
+                return Ok(());
+            }
+            let mut encoded = Encoded::of(&self.state, self.head, &decided.events, facts.now.max(self.state.last_at));
+            encoded.append.run = Some(self.run.no());
+            encoded.append.epoch = self.shared.epoch();
+            let idle = self.state.open.is_empty();
+            if idle || self.status_on_disk != Some(self.state.status) {
+                encoded.append.row = Some((self.state.status, self.state.wake()));
+            }
+            let at = encoded.append.at;
+            match self.shared.journal.commit(encoded.append).await {
+                Commit::Committed(receipt) => {
+                    self.head = Head { seq: receipt.seq(), hash: encoded.hash };
+                    self.status_on_disk = Some(self.state.status);
+                    self.shared.publish(&receipt, at, &encoded.body);
+                    self.settle_in(&receipt, &decided.blocked);
+                    if decided.events.iter().any(|event| matches!(event, Event::CallSettled { settlement: Some(_), .. } | Event::CallDoubted { .. } | Event::LimitSet { .. })) {
+                        self.shared.money_given_back();
+                    }
+                    answer(waiting, || Ok(()));
+                    return Ok(());
+                }
+                Commit::Refused(Refusal::Budget(refusals)) => {
+                    note(&mut refused, &refusals);
+                    self.shared.release(&decided.events);
+                    self.reload().await?;
+                    asked = waiting.drain(..).collect();
+                }
+                Commit::Refused(refusal) => {
+                    self.shared.release(&decided.events);
+                    let error = refusal_error(&refusal);
+                    answer(waiting, || Err(CommandError::Store(error.clone())));
+                    if matches!(refusal, Refusal::Full(_)) {
+                        tracing::error!(run = %self.run.id(), "the disk is full: the run stops until there is room");
+                    }
+                    return Err(error);
+                }
+                Commit::Unknown(why) => {
+                    self.shared.release(&decided.events);
+                    let error = StoreError::Unavailable(format!("nobody knows whether the last append is on disk: {why}"));
+                    answer(waiting, || Err(CommandError::Store(error.clone())));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides one command after the other on the state that the one before left. Answers those that were rejected at once.
+    fn decide(&mut self, asked: Vec<Asked>, facts: &Facts<'_>) -> (Decided, Vec<Asked>) {
+        let mut all = Decided::default();
+        let mut left = facts.clone();
+        let mut waiting = Vec::with_capacity(asked.len());
+        for asked in asked {
+            let before = all.events.len();
+            match decide_in_place(&mut self.state, asked.command.clone(), &left) {
+                Ok(decided) => {
+                    all.events.extend(decided.events);
+                    // What is blocked now is what the last decision says: it looked at all the work there is.
+                    all.blocked = decided.blocked;
+                    spend(&mut left, &all.events[before..]);
+                    waiting.push(asked);
+                }
+                Err(rejection) => {
+                    if let Some(reply) = asked.reply {
+                        let _ = reply.send(Err(CommandError::Rejected(rejection)));
+                    } else {
+                        tracing::debug!(run = %self.run.id(), %rejection, "a message to a run came too late");
+                    }
+                }
+            }
+        }
+        (all, waiting)
+    }
+
+    async fn reload(&mut self) -> Result<(), StoreError> {
+        let (state, head) = history::load(&*self.shared.journal, &self.shared.programs, &self.run).await?;
+        self.state = state;
+        self.head = head;
+        Ok(())
+    }
+
+    /// What follows from an append that is on disk: calls are started and stopped, lines are joined.
+    fn settle_in(&mut self, receipt: &Receipt, blocked: &Blocked) {
+        self.calls.reconcile(&self.state, receipt);
+        self.settle_blocked(blocked);
+    }
+
+    fn settle_blocked(&mut self, blocked: &Blocked) {
+        self.shared.join_line(self.run.no(), blocked);
+    }
+}
+
+/// A run whose first append is on disk.
+pub(crate) struct Created {
+    state: RunState,
+    head: Head,
+    pub(crate) receipt: Receipt,
+    body: bytes::Bytes,
+    at: Timestamp,
+    blocked: Blocked,
+}
+
+impl Created {
+    /// Its state.
+    pub(crate) fn state(&self) -> &RunState {
+        &self.state
+    }
+}
+
+/// Why a run could not be created.
+pub(crate) enum CreateFailed {
+    Rejected(gorgon_core::command::Rejection),
+    Store(StoreError),
+}
+
+/// Permits that a decision used are not there for the next one of the same batch.
+fn spend(facts: &mut Facts<'_>, events: &[Event]) {
+    for event in events {
+        if let Event::CallStarted(started) = event {
+            if let Some(left) = facts.permits.get_mut(&started.request.family()) {
+                *left = left.saturating_sub(1);
+            }
+            for (key, refused) in &mut facts.refused {
+                refused.available = refused.available.saturating_sub(started.hold.map_or(0, |hold| hold.amounts.of(key.meter)));
+            }
+        }
+    }
+}
+
+fn note(refused: &mut std::collections::BTreeMap<gorgon_core::budget::BudgetKey, Refused>, refusals: &[BudgetRefusal]) {
+    for refusal in refusals {
+        let frozen = refusal.why == gorgon_core::budget::NoHold::Frozen;
+        let fact = Refused { available: refusal.available, available_at_rest: refusal.available_at_rest, frozen };
+        refused.insert(refusal.key.clone(), fact);
+    }
+}
+
+fn answer(waiting: Vec<Asked>, outcome: impl Fn() -> Result<(), CommandError>) {
+    for asked in waiting {
+        if let Some(reply) = asked.reply {
+            // Whoever asked may be gone; what they asked for is done all the same.
+            let _ = reply.send(outcome());
+        }
+    }
+}
+
+pub(crate) fn refusal_error(refusal: &Refusal) -> StoreError {
+    match refusal {
+        Refusal::Conflict { head } => StoreError::Damaged(format!("somebody else wrote to the run: its last append is number {head}")),
+        Refusal::Fenced => StoreError::Closed("another process has taken the store over".to_owned()),
+        Refusal::Budget(_) => StoreError::Unavailable("a budget refused".to_owned()),
+        Refusal::Full(why) => StoreError::Unavailable(why.clone()),
+        Refusal::Closed(why) => StoreError::Closed(why.clone()),
+    }
+}
+
+async fn sleep_until(clock: &dyn gorgon_ports::Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => tokio::time::sleep(Duration::from_millis(at.since_ms(clock.now()))).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What an executor's answer is when it panicked: nobody knows how far it came.
+pub(crate) fn panicked(call: &CallId) -> Outcome {
+    Outcome::InDoubt { evidence: format!("the executor of call {call} failed inside of Gorgon; this is a bug") }
+}

@@ -1,0 +1,122 @@
+//! The calls of one run that are in flight. In flight is memory only: what should be is what the state says.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use gorgon_core::call::{Family, Outcome};
+use gorgon_core::ids::{CallId, ContentHash, RunId};
+use gorgon_core::run::{OpenCall, RunState};
+use gorgon_ports::{CallCx, Executor, Progress, ProgressSink, Receipt, RunKey, Steer, StoredCall};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Shared;
+use crate::mailbox::Message;
+
+pub(super) struct Calls {
+    shared: Arc<Shared>,
+    run: RunKey,
+    in_flight: HashMap<CallId, (CancellationToken, Family)>,
+}
+
+impl Calls {
+    pub(super) fn new(shared: Arc<Shared>, run: RunKey) -> Self {
+        Self { shared, run, in_flight: HashMap::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// A call has answered: its permit is free.
+    pub(super) fn ended(&mut self, call: &CallId) {
+        if let Some((_, family)) = self.in_flight.remove(call) {
+            self.shared.call_ended(family);
+        }
+    }
+
+    /// The owner cannot go on: everything is told to stop, and nothing is waited for. The next owner finds these calls in doubt.
+    pub(super) fn abandon(&mut self) {
+        for (_, (cancel, family)) in self.in_flight.drain() {
+            cancel.cancel();
+            self.shared.call_ended(family);
+        }
+    }
+
+    /// Starts what is due and not in flight; stops what is in flight and not due. The receipt proves that the orders are on disk.
+    pub(super) fn reconcile(&mut self, state: &RunState, receipt: &Receipt) {
+        if state.open.is_empty() && self.in_flight.is_empty() {
+            return;
+        }
+        let epoch = self.shared.epoch();
+        let mut due = 0_usize;
+        for call in state.due() {
+            due += 1;
+            // A call of an earlier epoch is recovered before anything is due; it is never started from here.
+            if call.epoch == epoch && !self.in_flight.contains_key(&call.id) {
+                self.start(state, call, receipt);
+            }
+        }
+        if due < self.in_flight.len() {
+            let wanted: std::collections::HashSet<&CallId> = state.due().map(|call| &call.id).collect();
+            for (id, (cancel, _)) in &self.in_flight {
+                if !wanted.contains(id) {
+                    cancel.cancel();
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, state: &RunState, call: &OpenCall, receipt: &Receipt) {
+        let family = call.request.family();
+        let cancel = CancellationToken::new();
+        self.in_flight.insert(call.id.clone(), (cancel.clone(), family));
+        self.shared.call_started();
+        let stored = StoredCall::ordered_by(receipt, call.id.clone(), Arc::clone(&call.request));
+        let Some(executor) = self.shared.executor(family) else {
+            let failure = gorgon_core::call::Failure::new(gorgon_core::call::FailureClass::Invalid, "this process has no executor for calls of that kind");
+            let outcome = Outcome::Failed { failure, metering: gorgon_core::call::Metering::None };
+            let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
+            self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });
+            return;
+        };
+        let start = state.created.as_ref().map(|created| &created.start);
+        let cx = CallCx {
+            deadline: Instant::now() + Duration::from_millis(call.timeout_ms),
+            cancel,
+            idempotency_key: call.key.clone().unwrap_or_else(|| receipt_token(self.run.id(), &call.id)),
+            folder: start.map(|start| PathBuf::from(&start.folder)).unwrap_or_default(),
+            env: self.shared.env_of(state),
+            progress: self.sink(call.id.clone()),
+        };
+        let shared = Arc::clone(&self.shared);
+        let run = self.run.clone();
+        // Cancelled through its token only; if the process ends, the next owner finds the call in doubt.
+        self.shared.tasks.spawn(perform(shared, run, executor, stored, cx));
+    }
+
+    fn sink(&self, call: CallId) -> ProgressSink {
+        let (shared, run) = (Arc::clone(&self.shared), self.run.id());
+        Arc::new(move |progress| {
+            if let Progress::Output { stream, bytes } = progress {
+                shared.output.piece(run, &call, stream, &bytes);
+            }
+            Steer::Continue
+        })
+    }
+}
+
+async fn perform(shared: Arc<Shared>, run: RunKey, executor: Arc<dyn Executor>, call: StoredCall, cx: CallCx) {
+    let outcome = AssertUnwindSafe(executor.perform(&call, cx)).catch_unwind().await.unwrap_or_else(|_| super::panicked(call.id()));
+    shared.output.ended(run.id(), call.id());
+    shared.send(run, Message::Completed(call.id().clone(), outcome)).await;
+}
+
+/// What the other side recognises a repetition by: the same for every attempt and after every crash.
+fn receipt_token(run: RunId, call: &CallId) -> String {
+    let hash = ContentHash::of(format!("{run}/{}/{}", call.step, call.item).as_bytes()).to_string();
+    format!("gorgon-{}", &hash[..32])
+}

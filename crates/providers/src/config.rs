@@ -1,0 +1,39 @@
+//! Settings of providers: the tables `[providers.NAME]` of `gorgon.toml`.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::openai::{self, OpenAiConfig};
+use crate::provider::Provider;
+use crate::simulated::{Simulated, SimulatedConfig};
+
+/// Settings of one provider. Which fields there are depends on `kind`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ProviderConfig {
+    /// Answers offline, without a model.
+    Simulated(SimulatedConfig),
+    /// The Chat Completions interface of OpenAI, and of the many servers that speak it.
+    Openai(OpenAiConfig),
+}
+
+/// Settings that make no provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// Builds the provider of this name. `lookup_env` reads the environment of the process that will make the calls.
+///
+/// # Errors
+/// If the settings contradict themselves, or a key that they name is not there.
+pub fn build(name: &str, config: &ProviderConfig, lookup_env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<dyn Provider>, ConfigError> {
+    match config {
+        ProviderConfig::Simulated(config) => Ok(Arc::new(Simulated::new(*config))),
+        ProviderConfig::Openai(config) => Ok(Arc::new(openai::OpenAiChat::build(name, config, lookup_env)?)),
+    }
+}

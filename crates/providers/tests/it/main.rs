@@ -1,0 +1,6 @@
+//! Providers against a server on the real wire.
+
+mod config;
+mod executor;
+mod openai;
+mod support;
