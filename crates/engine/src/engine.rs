@@ -20,17 +20,17 @@ use gorgon_core::run::{RunState, RunStatus};
 use gorgon_core::time::Timestamp;
 use gorgon_ports::{Blob, BudgetRow, Clock, Entropy, Executor, Journal, Ledger, Receipt, RunFilter, RunKey, RunNo, RunRow, Runs, StoreError, TenantScope};
 use serde_json::Value;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{CommandError, CreateError, ReadError};
-use crate::feed::{APPENDS_BEHIND_MAX, Published, Watch};
+use crate::feed::{Live, Published, Watch, Watchers, ended};
 use crate::gate::Gate;
 use crate::history::{self, Recorded};
 use crate::mailbox::{MAILBOX_MAX, Mailbox, Message};
 use crate::options::Options;
-use crate::output::{Output, OutputPiece};
+use crate::output::Output;
 use crate::owner::{CreateFailed, Created, Ended, Owner};
 use crate::programs::Programs;
 use crate::sleepers::Sleepers;
@@ -93,7 +93,7 @@ pub(crate) struct Shared {
     gate: Gate,
     sleepers: Sleepers,
     owners: Mutex<HashMap<RunNo, (Mailbox, RunKey)>>,
-    published: broadcast::Sender<Arc<Published>>,
+    pub(crate) watchers: Watchers,
     activity: watch::Sender<Activity>,
     stop: CancellationToken,
 }
@@ -125,7 +125,7 @@ impl Engine {
             gate: Gate::new(options.permits),
             sleepers: Sleepers::default(),
             owners: Mutex::new(HashMap::new()),
-            published: broadcast::channel(APPENDS_BEHIND_MAX).0,
+            watchers: Watchers::default(),
             activity: watch::channel(Activity::default()).0,
             stop: CancellationToken::new(),
         });
@@ -320,12 +320,8 @@ impl Engine {
         &*self.shared.journal
     }
 
-    pub(crate) fn published(&self) -> broadcast::Receiver<Arc<Published>> {
-        self.shared.published.subscribe()
-    }
-
-    pub(crate) fn output(&self) -> broadcast::Receiver<OutputPiece> {
-        self.shared.output.subscribe()
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.shared.watchers
     }
 
     async fn find(&self, run: RunId) -> Result<(RunKey, RunRow), ReadError> {
@@ -434,12 +430,10 @@ impl Shared {
         }
     }
 
-    pub(crate) fn publish(&self, receipt: &Receipt, at: Timestamp, body: &Bytes) {
-        if self.published.receiver_count() > 0 {
-            let published = Published { run: receipt.run().no(), pos: receipt.pos(), seq: receipt.seq(), at, body: body.clone() };
-            // Nobody listening any more is no fault.
-            let _ = self.published.send(Arc::new(published));
-        }
+    pub(crate) fn publish(&self, receipt: &Receipt, at: Timestamp, events: &[Event], body: &Bytes) {
+        self.watchers.tell(receipt.run().id(), || {
+            Live::Append(Published { pos: receipt.pos(), seq: receipt.seq(), at, ended: ended(events), body: body.clone() })
+        });
     }
 
     /// Brings a message to the owner of a run, making an owner if there is none.

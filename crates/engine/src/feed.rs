@@ -1,30 +1,84 @@
 //! Watching a run: what happened so far, then what happens, without a gap and without doubles.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use gorgon_core::event::Event;
 use gorgon_core::ids::RunId;
 use gorgon_core::time::Timestamp;
-use gorgon_ports::{RunKey, RunNo, StoreError};
+use gorgon_ports::{RunKey, StoreError};
 use tokio::sync::broadcast;
 
 use crate::engine::Engine;
 use crate::history;
 use crate::output::OutputPiece;
 
-/// Appends that a slow watcher may be behind before it reads from disk again.
-pub(crate) const APPENDS_BEHIND_MAX: usize = 4_096;
+/// Frames that a slow watcher may be behind. Appends are then read from disk again; output is missed.
+const BEHIND_MAX: usize = 1_024;
+
+/// Who watches which run. A run that nobody watches costs one look at a counter.
+#[derive(Default)]
+pub(crate) struct Watchers {
+    count: AtomicUsize,
+    runs: Mutex<HashMap<RunId, broadcast::Sender<Arc<Live>>>>,
+}
+
+/// Something that happens now.
+pub(crate) enum Live {
+    Append(Published),
+    Output(OutputPiece),
+}
 
 /// An append that is on disk, as it goes out to watchers.
-#[derive(Debug, Clone)]
 pub(crate) struct Published {
-    pub(crate) run: RunNo,
     pub(crate) pos: u64,
     pub(crate) seq: u64,
     pub(crate) at: Timestamp,
+    /// Whether the run has ended with it, or was opened again.
+    pub(crate) ended: Option<bool>,
     /// The events as JSON, large texts included.
     pub(crate) body: Bytes,
+}
+
+/// Whether these events end the run, or open it again.
+pub(crate) fn ended(events: &[Event]) -> Option<bool> {
+    events.iter().rev().find_map(|event| match event {
+        Event::RunFinished { .. } => Some(true),
+        Event::Reopened { .. } | Event::Resumed { .. } => Some(false),
+        _ => None,
+    })
+}
+
+impl Watchers {
+    pub(crate) fn tell(&self, run: RunId, what: impl FnOnce() -> Live) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Some(watchers) = self.lock().get(&run) {
+            // Nobody listening any more is no fault.
+            let _ = watchers.send(Arc::new(what()));
+        }
+    }
+
+    fn subscribe(&self, run: RunId) -> broadcast::Receiver<Arc<Live>> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.lock().entry(run).or_insert_with(|| broadcast::channel(BEHIND_MAX).0).subscribe()
+    }
+
+    /// A watcher goes. Its receiver still exists, so the last one sees a count of one.
+    fn leave(&self, run: RunId) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        let mut runs = self.lock();
+        if runs.get(&run).is_some_and(|watchers| watchers.receiver_count() <= 1) {
+            runs.remove(&run);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, broadcast::Sender<Arc<Live>>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One thing that a watcher sees.
@@ -55,16 +109,15 @@ pub struct Watch {
     after: u64,
     ended: bool,
     told: bool,
-    past: std::collections::VecDeque<Frame>,
-    live: broadcast::Receiver<Arc<Published>>,
-    output: broadcast::Receiver<OutputPiece>,
+    past: VecDeque<Frame>,
+    live: broadcast::Receiver<Arc<Live>>,
 }
 
 impl Watch {
     pub(crate) async fn begin(engine: Engine, run: RunKey, after: u64) -> Result<Self, StoreError> {
         // Subscribed before the past is read, so nothing falls between the two.
-        let (live, output) = (engine.published(), engine.output());
-        let mut watch = Self { engine, run, seq: 0, after, ended: false, told: false, past: std::collections::VecDeque::new(), live, output };
+        let live = engine.watchers().subscribe(run.id());
+        let mut watch = Self { engine, run, seq: 0, after, ended: false, told: false, past: VecDeque::new(), live };
         watch.catch_up().await?;
         Ok(watch)
     }
@@ -82,21 +135,15 @@ impl Watch {
                 self.told = true;
                 return Ok(Some(Frame::Done));
             }
-            tokio::select! {
-                biased;
-                append = self.live.recv() => match append {
-                    Ok(append) if append.run == self.run.no() && append.seq > self.seq => {
-                        if append.seq == self.seq + 1 { self.take(&append) } else { self.catch_up().await? }
-                    }
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await?,
-                    Err(broadcast::error::RecvError::Closed) => return Ok(None),
+            match self.live.recv().await {
+                Ok(live) => match &*live {
+                    Live::Append(append) if append.seq <= self.seq => {}
+                    Live::Append(append) if append.seq == self.seq + 1 => self.take(append),
+                    Live::Append(_) => self.catch_up().await?,
+                    Live::Output(piece) => return Ok(Some(Frame::Output(piece.clone()))),
                 },
-                piece = self.output.recv() => match piece {
-                    Ok(piece) if piece.run == self.run.id() => return Ok(Some(Frame::Output(piece))),
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return Ok(None),
-                },
+                Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await?,
+                Err(broadcast::error::RecvError::Closed) => return Ok(None),
             }
         }
     }
@@ -109,9 +156,7 @@ impl Watch {
 
     fn take(&mut self, append: &Published) {
         self.seq = append.seq;
-        if let Ok(events) = gorgon_core::event_codec::decode_body(&append.body) {
-            self.note_end(&events);
-        }
+        self.note_end(append.ended);
         if append.pos > self.after {
             self.past.push_back(Frame::Append { pos: append.pos, seq: append.seq, at: append.at, events: append.body.clone() });
         }
@@ -120,7 +165,7 @@ impl Watch {
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         for append in history::read(self.engine.journal(), &self.run, self.seq).await? {
             self.seq = append.seq;
-            self.note_end(&append.events);
+            self.note_end(ended(&append.events));
             if append.pos > self.after {
                 let events = Bytes::from(serde_json::to_vec(&append.events).unwrap_or_default());
                 self.past.push_back(Frame::Append { pos: append.pos, seq: append.seq, at: append.at, events });
@@ -129,13 +174,16 @@ impl Watch {
         Ok(())
     }
 
-    fn note_end(&mut self, events: &[Event]) {
-        for event in events {
-            match event {
-                Event::RunFinished { .. } => self.ended = true,
-                Event::Reopened { .. } | Event::Resumed { .. } => (self.ended, self.told) = (false, false),
-                _ => {}
-            }
+    fn note_end(&mut self, ended: Option<bool>) {
+        if let Some(ended) = ended {
+            self.ended = ended;
+            self.told &= ended;
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.engine.watchers().leave(self.run.id());
     }
 }

@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use gorgon_core::ids::{CallId, RunId, StepId};
-use tokio::sync::broadcast;
+
+use crate::feed::{Live, Watchers};
 
 /// Most bytes that are kept of the output of one attempt.
 const LOG_BYTES_MAX: u64 = 8 << 20;
-
-/// Pieces that a slow watcher may be behind before it misses some.
-const PIECES_BEHIND_MAX: usize = 1_024;
 
 /// A piece of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +31,6 @@ pub struct OutputPiece {
 /// Where output goes.
 pub(crate) struct Output {
     dir: Option<PathBuf>,
-    live: broadcast::Sender<OutputPiece>,
     open: Mutex<HashMap<(RunId, String), LogFile>>,
 }
 
@@ -44,21 +41,16 @@ struct LogFile {
 
 impl Output {
     pub(crate) fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir, live: broadcast::channel(PIECES_BEHIND_MAX).0, open: Mutex::new(HashMap::new()) }
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<OutputPiece> {
-        self.live.subscribe()
+        Self { dir, open: Mutex::new(HashMap::new()) }
     }
 
     /// Takes a piece of output of a call.
-    pub(crate) fn piece(&self, run: RunId, call: &CallId, stream: &'static str, bytes: &[u8]) {
+    pub(crate) fn piece(&self, watchers: &Watchers, run: RunId, call: &CallId, stream: &'static str, bytes: &[u8]) {
         self.keep(run, call, bytes);
-        if self.live.receiver_count() > 0 {
+        watchers.tell(run, || {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            // Nobody listening any more is no fault.
-            let _ = self.live.send(OutputPiece { run, step: call.step.clone(), item: call.item, stream, text });
-        }
+            Live::Output(OutputPiece { run, step: call.step.clone(), item: call.item, stream, text })
+        });
     }
 
     fn keep(&self, run: RunId, call: &CallId, bytes: &[u8]) {

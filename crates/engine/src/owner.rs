@@ -92,7 +92,7 @@ impl Owner {
             match shared.journal.commit(encoded.append).await {
                 Commit::Committed(receipt) => {
                     let head = Head { seq: receipt.seq(), hash: encoded.hash };
-                    return Ok(Created { state, head, receipt, body: encoded.body, at: facts.now, blocked: decided.blocked });
+                    return Ok(Created { state, head, receipt, events: decided.events, body: encoded.body, at: facts.now, blocked: decided.blocked });
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
@@ -117,7 +117,7 @@ impl Owner {
         let run = created.receipt.run().clone();
         let calls = Calls::new(Arc::clone(&shared), run.clone());
         let mut owner = Self { shared, run, status_on_disk: Some(created.state.status), state: created.state, head: created.head, calls, mail };
-        owner.shared.publish(&created.receipt, created.at, &created.body);
+        owner.shared.publish(&created.receipt, created.at, &created.events, &created.body);
         owner.settle_in(&created.receipt, &created.blocked);
         owner
     }
@@ -211,7 +211,7 @@ impl Owner {
                 Commit::Committed(receipt) => {
                     self.head = Head { seq: receipt.seq(), hash: encoded.hash };
                     self.status_on_disk = Some(self.state.status);
-                    self.shared.publish(&receipt, at, &encoded.body);
+                    self.shared.publish(&receipt, at, &decided.events, &encoded.body);
                     self.settle_in(&receipt, &decided.blocked);
                     if decided.events.iter().any(|event| matches!(event, Event::CallSettled { settlement: Some(_), .. } | Event::CallDoubted { .. } | Event::LimitSet { .. })) {
                         self.shared.money_given_back();
@@ -295,6 +295,7 @@ pub(crate) struct Created {
     state: RunState,
     head: Head,
     pub(crate) receipt: Receipt,
+    events: Vec<Event>,
     body: bytes::Bytes,
     at: Timestamp,
     blocked: Blocked,

@@ -102,7 +102,7 @@ impl Calls {
         let (shared, run) = (Arc::clone(&self.shared), self.run.id());
         Arc::new(move |progress| {
             if let Progress::Output { stream, bytes } = progress {
-                shared.output.piece(run, &call, stream, &bytes);
+                shared.output.piece(&shared.watchers, run, &call, stream, &bytes);
             }
             Steer::Continue
         })
