@@ -16,6 +16,9 @@ pub const EVENT_OUTPUT: &str = "output";
 /// The name of the last frame: the run has ended, and everything that happened to it was sent.
 pub const EVENT_DONE: &str = "done";
 
+/// The name of a frame that holds a [`Problem`](crate::Problem): why the stream ends before the run does.
+pub const EVENT_PROBLEM: &str = "problem";
+
 /// One append: events that became true together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AppendFrame {

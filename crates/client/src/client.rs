@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gorgon_api::{CommandName, CreateRun, Export, Problem, RUNS, Run, RunList, RunQuery};
+use gorgon_api::{CommandName, CreateRun, Export, Logs, Problem, RUNS, Run, RunList, RunQuery};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -79,6 +79,14 @@ impl Client {
     /// There is no such run, or the connection broke.
     pub async fn export(&self, run: &str) -> Result<Export, Error> {
         self.get(&format!("{RUNS}/{}/export", escape(run))).await
+    }
+
+    /// What the steps of a run wrote.
+    ///
+    /// # Errors
+    /// There is no such run, or the connection broke.
+    pub async fn logs(&self, run: &str) -> Result<Logs, Error> {
+        self.get(&format!("{RUNS}/{}/logs", escape(run))).await
     }
 
     /// What happened to a run after this position of the log, and what happens from now on.

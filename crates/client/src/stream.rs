@@ -1,6 +1,6 @@
 //! The events of a run, as they come.
 
-use gorgon_api::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, OutputFrame};
+use gorgon_api::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT_PROBLEM, OutputFrame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -58,6 +58,7 @@ fn read(raw: &RawFrame) -> Result<Option<Frame>, Error> {
         EVENT_APPEND => Some(Frame::Append(serde_json::from_str(&raw.data)?)),
         EVENT_OUTPUT => Some(Frame::Output(serde_json::from_str(&raw.data)?)),
         EVENT_DONE => Some(Frame::Done),
+        EVENT_PROBLEM => return Err(Error::Problem(serde_json::from_str(&raw.data)?)),
         // A newer server may send more than this client knows.
         _ => None,
     })

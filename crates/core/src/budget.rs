@@ -82,6 +82,13 @@ impl Balance {
         Self { limit, ceiling: limit, ..Self::default() }
     }
 
+    /// A row that begins in mid-run, before its limit is set.
+    #[must_use]
+    pub fn begun(spent: u64, reserved: u64) -> Self {
+        let spent = spent.min(Self::AMOUNT_MAX);
+        Self { spent, reserved: reserved.min(Self::AMOUNT_MAX - spent), ..Self::default() }
+    }
+
     /// Whether a limit was set below what was committed: grants nothing until it is raised.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -128,6 +135,12 @@ impl Balance {
         }
     }
 
+    /// Somebody who answers for it sets the limit: what froze the row was looked at.
+    pub fn set_limit_and_thaw(&mut self, limit: u64) {
+        self.set_limit(limit);
+        self.frozen = false;
+    }
+
     /// Sets the limit. Never below what is committed: then the ceiling stays there, and the row is closed.
     pub fn set_limit(&mut self, limit: u64) {
         let limit = limit.min(Self::AMOUNT_MAX);
@@ -169,6 +182,10 @@ pub enum LedgerOp {
         meter: Meter,
         /// The new limit.
         limit: u64,
+        /// What the run had spent; a row that is made now begins with it.
+        spent: u64,
+        /// What its open calls held; a row that is made now begins with it.
+        reserved: u64,
     },
 }
 

@@ -235,6 +235,12 @@ pub enum Event {
         meter: Meter,
         /// The limit.
         limit: u64,
+        /// What was spent by then.
+        #[serde(default)]
+        spent: u64,
+        /// What open calls held.
+        #[serde(default)]
+        reserved: u64,
         /// Who.
         by: String,
     },
@@ -593,7 +599,9 @@ impl Event {
             Self::CallSettled { settlement, .. } | Self::CallDoubted { settlement, .. } => {
                 settlement.map(|s| LedgerOp::Settle { held: s.held, charged: s.charged })
             }
-            Self::LimitSet { meter, limit, .. } => Some(LedgerOp::SetRunLimit { meter: *meter, limit: *limit }),
+            Self::LimitSet { meter, limit, spent, reserved, .. } => {
+                Some(LedgerOp::SetRunLimit { meter: *meter, limit: *limit, spent: *spent, reserved: *reserved })
+            }
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ mod state;
 mod status;
 mod view;
 
+pub(crate) use self::evolve::ITEMS_MAX;
 pub use self::item::{Doubt, ItemPhase, ItemState, OpenCall, StepState, WaitState};
 pub use self::scope::RunScope;
 pub use self::state::{RunState, TimerKind, Work, WorkKind};

@@ -27,6 +27,7 @@ pub use self::params::{Param, ParamType, Syntax, read};
 use crate::call::{Failure, Outcome, Request};
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::Diagnostic;
+use crate::ids::StepId;
 
 /// A type of step.
 pub trait StepKind: Send + Sync {
@@ -87,7 +88,9 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy)]
 pub struct StepCx<'a> {
     /// The step.
-    pub step: &'a Step,
+    pub id: &'a StepId,
+    /// The outputs that it has to give. Elements of a fan-out owe none: the list of their results is the output.
+    pub outputs: &'a [String],
     /// Its parameters, rendered.
     pub params: &'a Map<String, Value>,
     /// Which models answer where the step does not say.

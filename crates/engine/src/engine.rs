@@ -1,12 +1,14 @@
 //! The engine: what surfaces talk to. It knows which runs have an owner, and makes one for those that need it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use gorgon_core::budget::{BudgetKey, Limits, Scope};
 use gorgon_core::call::Family;
 use gorgon_core::command::{Blocked, Command, NewRun, new_run};
@@ -37,6 +39,12 @@ use crate::sleepers::Sleepers;
 
 /// Runs taken up in one read at the start.
 const TAKEN_UP_AT_ONCE: u32 = 1_000;
+
+/// After how long a run that could not be read just now is read again, in milliseconds.
+const READ_AGAIN_MS: u64 = 1_000;
+
+/// How long calls that were told to stop at the end have for it: enough to end a process, too short to notice.
+const PARTING: Duration = Duration::from_millis(200);
 
 /// What the engine is busy with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,7 +94,8 @@ pub(crate) struct Shared {
     scopes: Vec<Scope>,
     dollars_limited: AtomicBool,
     epoch: AtomicU64,
-    pub(crate) runs_go_on: bool,
+    runs_go_on: bool,
+    draining: AtomicBool,
     pub(crate) programs: Programs,
     pub(crate) output: Output,
     pub(crate) tasks: TaskTracker,
@@ -119,6 +128,7 @@ impl Engine {
             dollars_limited: AtomicBool::new(false),
             epoch: AtomicU64::new(epoch),
             runs_go_on: options.run,
+            draining: AtomicBool::new(false),
             programs: Programs::default(),
             output: Output::new(options.log_dir),
             tasks: TaskTracker::new(),
@@ -165,12 +175,15 @@ impl Engine {
         let id = created.id;
         let mut blobs = vec![blob(Bytes::from(definition_text)), blob(Bytes::from(program.plan.canonical_json()))];
         blobs.extend(source.map(blob));
-        let made = Owner::create(Arc::clone(&self.shared), program, created, blobs).await.map_err(|failed| match failed {
-            CreateFailed::Rejected(rejection) => CreateError::Rejected(rejection),
-            CreateFailed::Store(error) => CreateError::Store(error),
-        })?;
-        self.shared.adopt(made);
-        Ok((id, cost))
+        let shared = Arc::clone(&self.shared);
+        // Whoever asks may go away at any await; a run that is on disk gets its owner all the same.
+        let making = self.shared.tasks.spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made)) });
+        match making.await {
+            Ok(Ok(())) => Ok((id, cost)),
+            Ok(Err(CreateFailed::Rejected(rejection))) => Err(CreateError::Rejected(rejection)),
+            Ok(Err(CreateFailed::Store(error))) => Err(CreateError::Store(error)),
+            Err(_) => Err(CreateError::Store(self.shared.why_broken())),
+        }
     }
 
     /// Judges a definition as [`create`](Self::create) would, and writes nothing.
@@ -211,8 +224,8 @@ impl Engine {
                 }
             }
         }
-        let (state, _) = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
-        Ok(Arc::new(state))
+        let read = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
+        Ok(Arc::new(read.state))
     }
 
     /// Everything that happened to a run.
@@ -305,14 +318,24 @@ impl Engine {
         self.shared.activity.subscribe()
     }
 
+    /// From here on no call is started; those in flight go on, and commands are still taken. There is no way back.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::SeqCst);
+        let runs = self.shared.lock().keys().copied().collect();
+        self.shared.poke_all(runs);
+    }
+
     /// Stops taking anything up, waits at most so long for calls in flight to end and their results to be on disk, and closes the store. Calls that are
     /// still in flight then are in doubt for the next owner.
     pub async fn shutdown(&self, grace: Duration) {
+        self.drain();
         let mut activity = self.activity();
         let quiet = activity.wait_for(|activity| activity.calls_in_flight == 0 && activity.active_runs == 0 || activity.broken.is_some());
-        // A run that waits near a timer keeps its owner; that is no reason to stay.
         let _ = tokio::time::timeout(grace, quiet).await;
         self.shared.stop.cancel();
+        // Owners end at once, and their calls are told to stop.
+        self.shared.tasks.close();
+        let _ = tokio::time::timeout(PARTING, self.shared.tasks.wait()).await;
         self.shared.journal.close().await;
     }
 
@@ -322,6 +345,11 @@ impl Engine {
 
     pub(crate) fn watchers(&self) -> &Watchers {
         &self.shared.watchers
+    }
+
+    /// Answers when the engine has stopped.
+    pub(crate) async fn stopped(&self) {
+        self.shared.stop.cancelled().await;
     }
 
     async fn find(&self, run: RunId) -> Result<(RunKey, RunRow), ReadError> {
@@ -342,12 +370,13 @@ impl Engine {
             after = last.no();
             for (key, row) in runs {
                 match row.status {
-                    RunStatus::Waiting | RunStatus::Paused => {
+                    // Nothing of it is in flight, so there is nothing to recover.
+                    RunStatus::Waiting => {
                         if let Some(at) = row.wake_at {
                             self.shared.sleepers.put(at, key);
                         }
                     }
-                    RunStatus::Queued | RunStatus::Running | RunStatus::Cancelling | RunStatus::Compensating => self.shared.employ(key, true),
+                    RunStatus::Queued | RunStatus::Running | RunStatus::Paused | RunStatus::Cancelling | RunStatus::Compensating => self.shared.employ(key, true),
                     RunStatus::Completed | RunStatus::Partial | RunStatus::Failed | RunStatus::Cancelled => {}
                 }
             }
@@ -385,7 +414,12 @@ impl Shared {
     }
 
     pub(crate) fn take_permits(&self) -> BTreeMap<Family, u32> {
-        if self.runs_go_on { self.gate.take() } else { BTreeMap::new() }
+        if self.go_on() { self.gate.take() } else { BTreeMap::new() }
+    }
+
+    /// Whether calls may be started at all.
+    pub(crate) fn go_on(&self) -> bool {
+        self.runs_go_on && !self.draining.load(Ordering::SeqCst)
     }
 
     /// Gives back the permits that a decision did not use.
@@ -396,12 +430,12 @@ impl Shared {
                 *count = count.saturating_sub(1);
             }
         }
-        self.poke_all(self.gate.give_back(left));
+        self.poke_line(self.gate.give_back(left));
     }
 
     /// Gives back the permits of calls that were ordered in vain.
     pub(crate) fn release(self: &Arc<Self>, events: &[Event]) {
-        self.poke_all(self.gate.give_back(started(events).map(|family| (family, 1)).collect::<Vec<_>>()));
+        self.poke_line(self.gate.give_back(started(events).map(|family| (family, 1)).collect::<Vec<_>>()));
     }
 
     pub(crate) fn call_started(&self) {
@@ -410,23 +444,54 @@ impl Shared {
 
     pub(crate) fn call_ended(self: &Arc<Self>, family: Family) {
         self.activity.send_modify(|activity| activity.calls_in_flight = activity.calls_in_flight.saturating_sub(1));
-        self.poke_all(self.gate.give_back([(family, 1)]));
+        self.poke_line(self.gate.give_back([(family, 1)]));
     }
 
-    pub(crate) fn join_line(&self, run: RunNo, blocked: &Blocked) {
-        self.gate.join(run, blocked);
+    pub(crate) fn refunds(&self) -> u64 {
+        self.gate.refunds()
+    }
+
+    pub(crate) fn join_line(&self, run: RunNo, blocked: &Blocked, refunds_seen: u64) -> bool {
+        self.gate.join(run, blocked, refunds_seen)
     }
 
     pub(crate) fn money_given_back(self: &Arc<Self>) {
         self.poke_all(self.gate.money_given_back());
     }
 
-    fn poke_all(self: &Arc<Self>, runs: Vec<RunNo>) {
+    fn poke_all(&self, runs: Vec<RunNo>) {
         for run in runs {
-            // An owner with a full mailbox will look at everything anyway; one that is gone left its place in line by going.
-            if let Some((mailbox, _)) = self.lock().get(&run) {
-                let _ = mailbox.try_send(Message::Poke);
+            self.poke(run);
+        }
+    }
+
+    /// Wakes the first of a line. One that ended in the meantime left its place behind: its turn is the next one's.
+    fn poke_line(&self, runs: Vec<(Family, RunNo)>) {
+        for (family, first) in runs {
+            let mut turn = Some(first);
+            while let Some(run) = turn.filter(|run| !self.poke(*run)) {
+                tracing::trace!(run = run.0, "left its place in line");
+                turn = self.gate.next_in_line(family);
             }
+        }
+    }
+
+    /// Whether there is an owner that will look again. One with a full mailbox will look at everything anyway.
+    fn poke(&self, run: RunNo) -> bool {
+        let owners = self.lock();
+        let Some((mailbox, _)) = owners.get(&run) else { return false };
+        !matches!(mailbox.try_send(Message::Poke), Err(mpsc::error::TrySendError::Closed(_)))
+    }
+
+    /// The engine cannot go on. What is known first stays.
+    pub(crate) fn break_down(&self, error: StoreError) {
+        // Somebody else may have the store now, and these runs with it: nothing of them may go on here.
+        let lost = matches!(error, StoreError::Closed(_));
+        self.activity.send_modify(|activity| {
+            activity.broken.get_or_insert(error);
+        });
+        if lost {
+            self.stop.cancel();
         }
     }
 
@@ -470,10 +535,7 @@ impl Shared {
         self.tasks.spawn(async move {
             match Owner::load(Arc::clone(&shared), run.clone(), mail).await {
                 Ok(owner) => shared.keep_working(run, owner, recover).await,
-                Err(error) => {
-                    tracing::error!(run = %run.id(), %error, "a run cannot be read");
-                    shared.dismiss(&run);
-                }
+                Err((error, mail)) => shared.give_up(run, &error, mail).await,
             }
         });
     }
@@ -508,16 +570,40 @@ impl Shared {
         }
     }
 
+    /// A run could not be read: who asked for it hears why.
+    async fn give_up(&self, run: RunKey, error: &StoreError, mut mail: mpsc::Receiver<Message>) {
+        tracing::error!(run = %run.id(), %error, "a run cannot be read");
+        self.dismiss(&run);
+        if error.is_transient() && self.go_on() {
+            self.sleepers.put(self.clock.now().plus_ms(READ_AGAIN_MS), run);
+        }
+        mail.close();
+        while let Some(message) = mail.recv().await {
+            if let Message::Command(_, reply) = message {
+                // Whoever asked may be gone.
+                let _ = reply.send(Err(CommandError::Store(error.clone())));
+            }
+        }
+    }
+
     async fn keep_working(self: Arc<Self>, run: RunKey, owner: Owner, recover: bool) {
         let stop = self.stop.clone();
         let worked = tokio::select! {
             biased;
             () = stop.cancelled() => None,
-            worked = owner.work(recover) => Some(worked),
+            worked = AssertUnwindSafe(owner.work(recover)).catch_unwind() => Some(worked),
         };
-        let Some((ended, wake, mut mail)) = worked else { return self.dismiss(&run) };
+        let (ended, wake, mut mail) = match worked {
+            None => return self.dismiss(&run),
+            Some(Ok(worked)) => worked,
+            // Nobody knows what its state was, so nobody may act on it before it was read again by a new process.
+            Some(Err(_)) => {
+                self.break_down(StoreError::Closed(format!("the owner of run {} failed inside of Gorgon; this is a bug", run.id())));
+                return self.dismiss(&run);
+            }
+        };
         if let Ended::Broken(error) = ended {
-            self.activity.send_modify(|activity| activity.broken = Some(error));
+            self.break_down(error);
             self.dismiss(&run);
             return;
         }

@@ -135,7 +135,12 @@ impl Watch {
                 self.told = true;
                 return Ok(Some(Frame::Done));
             }
-            match self.live.recv().await {
+            let live = tokio::select! {
+                biased;
+                live = self.live.recv() => live,
+                () = self.engine.stopped() => return Ok(None),
+            };
+            match live {
                 Ok(live) => match &*live {
                     Live::Append(append) if append.seq <= self.seq => {}
                     Live::Append(append) if append.seq == self.seq + 1 => self.take(append),

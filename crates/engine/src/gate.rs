@@ -25,6 +25,8 @@ struct Inner {
     used: BTreeMap<Family, u32>,
     permit_line: BTreeMap<Family, Line>,
     budget_line: BTreeMap<BudgetKey, Line>,
+    /// How often money was given back.
+    refunds: u64,
 }
 
 /// Runs that wait, first come first.
@@ -50,7 +52,7 @@ impl Line {
 
 impl Gate {
     pub(crate) fn new(permits: Permits) -> Self {
-        let inner = Inner { limit: permits.0, used: BTreeMap::new(), permit_line: BTreeMap::new(), budget_line: BTreeMap::new() };
+        let inner = Inner { limit: permits.0, used: BTreeMap::new(), permit_line: BTreeMap::new(), budget_line: BTreeMap::new(), refunds: 0 };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -65,8 +67,8 @@ impl Gate {
         taken
     }
 
-    /// Gives back permits; answers the runs that should look again.
-    pub(crate) fn give_back(&self, unused: impl IntoIterator<Item = (Family, u32)>) -> Vec<RunNo> {
+    /// Gives back permits; answers the runs that should look again, each with the family in whose line it stood.
+    pub(crate) fn give_back(&self, unused: impl IntoIterator<Item = (Family, u32)>) -> Vec<(Family, RunNo)> {
         let mut inner = self.lock();
         let mut wake = Vec::new();
         for (family, count) in unused {
@@ -77,29 +79,46 @@ impl Gate {
                 *used = used.saturating_sub(count);
             }
             if let Some(line) = inner.permit_line.get_mut(&family) {
-                wake.extend((0..count).map_while(|_| line.next()));
+                wake.extend((0..count).map_while(|_| line.next()).map(|run| (family, run)));
             }
         }
         wake
     }
 
-    /// A run waits in line for what kept its work from starting.
-    pub(crate) fn join(&self, run: RunNo, blocked: &Blocked) {
+    /// The next run in a line, when the one before it was not there any more.
+    pub(crate) fn next_in_line(&self, family: Family) -> Option<RunNo> {
+        self.lock().permit_line.get_mut(&family)?.next()
+    }
+
+    /// How often money was given back so far. Asked for before a decision, and shown when its run joins the line.
+    pub(crate) fn refunds(&self) -> u64 {
+        self.lock().refunds
+    }
+
+    /// A run waits in line for what kept its work from starting. Answers `false` if it has to look again instead, because a permit is free or money was given back
+    /// since it was refused: whoever gave that back did not find it in the line.
+    pub(crate) fn join(&self, run: RunNo, blocked: &Blocked, refunds_seen: u64) -> bool {
         if blocked.is_empty() {
-            return;
+            return true;
         }
         let mut inner = self.lock();
+        let free = |family: &Family| inner.limit.get(family).copied().unwrap_or(0) > inner.used.get(family).copied().unwrap_or(0);
+        if blocked.families.iter().any(free) || !blocked.budgets.is_empty() && inner.refunds != refunds_seen {
+            return false;
+        }
         for family in &blocked.families {
             inner.permit_line.entry(*family).or_default().join(run);
         }
         for budget in &blocked.budgets {
             inner.budget_line.entry(budget.clone()).or_default().join(run);
         }
+        true
     }
 
     /// Money was given back to budgets above the runs: the runs that should look again. Everybody in line does, for the first may want more than there is.
     pub(crate) fn money_given_back(&self) -> Vec<RunNo> {
         let mut inner = self.lock();
+        inner.refunds += 1;
         if inner.budget_line.is_empty() {
             return Vec::new();
         }
@@ -133,11 +152,27 @@ mod tests {
         let gate = gate(1);
         let blocked = Blocked { families: [Family::Model].into(), budgets: BTreeSet::new() };
         gate.take();
-        gate.join(RunNo(7), &blocked);
-        gate.join(RunNo(8), &blocked);
-        gate.join(RunNo(7), &blocked);
-        assert_eq!(gate.give_back([(Family::Model, 1)]), [RunNo(7)]);
-        assert_eq!(gate.give_back([(Family::Model, 1)]), [RunNo(8)]);
+        for run in [7, 8, 7] {
+            assert!(gate.join(RunNo(run), &blocked, 0));
+        }
+        assert_eq!(gate.give_back([(Family::Model, 1)]), [(Family::Model, RunNo(7))]);
+        assert_eq!(gate.give_back([(Family::Model, 1)]), [(Family::Model, RunNo(8))]);
         assert_eq!(gate.give_back([(Family::Model, 1)]), []);
+    }
+
+    #[test]
+    fn nobody_joins_a_line_for_what_was_given_back_in_the_meantime() {
+        let gate = gate(1);
+        let permit = Blocked { families: [Family::Model].into(), budgets: BTreeSet::new() };
+        let budget = BudgetKey { scope: gorgon_core::budget::Scope::Run, meter: gorgon_core::money::Meter::Usd };
+        let money = Blocked { families: BTreeSet::new(), budgets: [budget].into() };
+        gate.take();
+        let seen = gate.refunds();
+        gate.give_back([(Family::Model, 1)]);
+        assert!(!gate.join(RunNo(7), &permit, seen), "the permit is free");
+        gate.money_given_back();
+        assert!(!gate.join(RunNo(7), &money, seen), "money came back after the refusal");
+        assert!(gate.join(RunNo(7), &money, gate.refunds()));
+        assert_eq!(gate.money_given_back(), [RunNo(7)]);
     }
 }

@@ -10,7 +10,7 @@ use gorgon_core::payload::Payload;
 use gorgon_core::plan::{Plan, Program};
 use gorgon_core::run::RunState;
 use gorgon_core::time::Timestamp;
-use gorgon_ports::{Journal, RunKey, StoreError, StoredAppend};
+use gorgon_ports::{Journal, Receipt, RunKey, StoreError, StoredAppend};
 
 use crate::programs::Programs;
 
@@ -45,10 +45,21 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunKey, after: u64) -> Res
     decode(journal, run, &appends).await
 }
 
-/// The state of a run, and where its chain ends.
-pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKey) -> Result<(RunState, Head), StoreError> {
+/// A run as it was read.
+pub(crate) struct Read {
+    pub(crate) state: RunState,
+    /// Where its chain ends.
+    pub(crate) head: Head,
+    /// Its last append: it is on disk, for it came from there.
+    pub(crate) receipt: Receipt,
+}
+
+/// Reads the state of a run.
+pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKey) -> Result<Read, StoreError> {
     let appends = journal.load(run, 0).await?;
-    let head = appends.last().map_or(Head::START, |last| Head { seq: last.seq, hash: last.hash });
+    let Some(last) = appends.last() else { return Err(damaged(run, "there is none")) };
+    let head = Head { seq: last.seq, hash: last.hash };
+    let receipt = Receipt::on_disk(run.clone(), last.pos, last.seq);
     let recorded = decode(journal, run, &appends).await?;
     let created = recorded.first().and_then(|first| first.events.first());
     let Some(Event::RunCreated(created)) = created else {
@@ -61,7 +72,7 @@ pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKe
             state.evolve(append.at, event);
         }
     }
-    Ok((state, head))
+    Ok(Read { state, head, receipt })
 }
 
 async fn program(journal: &dyn Journal, programs: &Programs, run: &RunKey, created: &RunCreated) -> Result<Arc<Program>, StoreError> {

@@ -3,11 +3,13 @@
 mod append;
 mod calls;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gorgon_core::call::Outcome;
-use gorgon_core::command::{Blocked, Command, Decided, decide_in_place};
+use gorgon_core::budget::BudgetKey;
+use gorgon_core::call::{Family, Outcome};
+use gorgon_core::command::{Blocked, Command, Decided, Rejection, decide_in_place};
 use gorgon_core::event::{Event, RunCreated};
 use gorgon_core::facts::{Facts, Refused};
 use gorgon_core::ids::CallId;
@@ -22,7 +24,7 @@ use self::append::Encoded;
 use self::calls::Calls;
 use crate::engine::Shared;
 use crate::error::CommandError;
-use crate::history::{self, Head};
+use crate::history::{self, Head, Read};
 use crate::mailbox::Message;
 
 /// Most messages that one append takes in.
@@ -38,6 +40,15 @@ type Reply = oneshot::Sender<Result<(), CommandError>>;
 struct Asked {
     command: Command,
     reply: Option<Reply>,
+    /// What the core said against it. Told when what came before it in the same batch is on disk: that may be the reason.
+    rejection: Option<Rejection>,
+}
+
+impl Asked {
+    /// Nobody wants to know what became of it.
+    fn by_nobody(command: Command) -> Self {
+        Self { command, reply: None, rejection: None }
+    }
 }
 
 pub(crate) struct Owner {
@@ -48,6 +59,10 @@ pub(crate) struct Owner {
     status_on_disk: Option<RunStatus>,
     calls: Calls,
     mail: mpsc::Receiver<Message>,
+    /// It stands in a line for permits or money: whoever gives some back looks for it here.
+    blocked: bool,
+    /// What kept it from going on is over already: it looks again at once.
+    again: bool,
 }
 
 /// Why an owner ended.
@@ -60,11 +75,16 @@ pub(crate) enum Ended {
 
 impl Owner {
     /// The owner of a run that is on disk.
-    pub(crate) async fn load(shared: Arc<Shared>, run: RunKey, mail: mpsc::Receiver<Message>) -> Result<Self, StoreError> {
-        let (state, head) = history::load(&*shared.journal, &shared.programs, &run).await?;
+    pub(crate) async fn load(shared: Arc<Shared>, run: RunKey, mail: mpsc::Receiver<Message>) -> Result<Self, (StoreError, mpsc::Receiver<Message>)> {
+        let Read { state, head, receipt } = match history::load(&*shared.journal, &shared.programs, &run).await {
+            Ok(read) => read,
+            Err(error) => return Err((error, mail)),
+        };
         let status_on_disk = Some(state.status);
-        let calls = Calls::new(Arc::clone(&shared), run.clone());
-        Ok(Self { shared, run, state, head, status_on_disk, calls, mail })
+        let mut calls = Calls::new(Arc::clone(&shared), run.clone());
+        // A message may overtake the adoption of a run that was created just now: what its creation ordered is started here then.
+        calls.reconcile(&state, &receipt);
+        Ok(Self { shared, run, state, head, status_on_disk, calls, mail, blocked: false, again: false })
     }
 
     /// Creates a run: its first append is its creation and the start of what can start.
@@ -77,9 +97,10 @@ impl Owner {
             file: created.start.file.clone(),
             definition: created.definition,
         };
-        let mut refused = std::collections::BTreeMap::new();
-        for _ in 0..=REFUSALS_MAX {
-            let permits = shared.take_permits();
+        let mut refused = BTreeMap::new();
+        for round in 0..=REFUSALS_MAX {
+            let refunds_seen = shared.refunds();
+            let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
             let decided = decide_in_place(&mut state, Command::Create(Box::new(created.clone())), &facts).map_err(CreateFailed::Rejected);
             shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| decided.events.as_slice()));
@@ -92,7 +113,8 @@ impl Owner {
             match shared.journal.commit(encoded.append).await {
                 Commit::Committed(receipt) => {
                     let head = Head { seq: receipt.seq(), hash: encoded.hash };
-                    return Ok(Created { state, head, receipt, events: decided.events, body: encoded.body, at: facts.now, blocked: decided.blocked });
+                    let blocked = blocked_in(round, decided.blocked, &refused);
+                    return Ok(Created { state, head, receipt, events: decided.events, body: encoded.body, at: facts.now, blocked, refunds_seen });
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
@@ -101,11 +123,17 @@ impl Owner {
                 }
                 Commit::Refused(refusal) => {
                     shared.release(&decided.events);
-                    return Err(CreateFailed::Store(refusal_error(&refusal)));
+                    let error = refusal_error(&refusal);
+                    if !error.is_transient() {
+                        shared.break_down(error.clone());
+                    }
+                    return Err(CreateFailed::Store(error));
                 }
                 Commit::Unknown(why) => {
                     shared.release(&decided.events);
-                    return Err(CreateFailed::Store(StoreError::Unavailable(why)));
+                    let error = unknown(&why);
+                    shared.break_down(error.clone());
+                    return Err(CreateFailed::Store(error));
                 }
             }
         }
@@ -116,18 +144,18 @@ impl Owner {
     pub(crate) fn of(shared: Arc<Shared>, created: Created, mail: mpsc::Receiver<Message>) -> Self {
         let run = created.receipt.run().clone();
         let calls = Calls::new(Arc::clone(&shared), run.clone());
-        let mut owner = Self { shared, run, status_on_disk: Some(created.state.status), state: created.state, head: created.head, calls, mail };
+        let mut owner = Self { shared, run, status_on_disk: Some(created.state.status), state: created.state, head: created.head, calls, mail, blocked: false, again: false };
         owner.shared.publish(&created.receipt, created.at, &created.events, &created.body);
-        owner.settle_in(&created.receipt, &created.blocked);
+        owner.calls.reconcile(&owner.state, &created.receipt);
+        owner.settle_blocked(&created.blocked, created.refunds_seen);
         owner
     }
 
     /// Works until nothing moves.
     pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
         let mut batch: Vec<Message> = Vec::new();
-        if recover {
-            let command = Asked { command: Command::Recover, reply: None };
-            if let Err(error) = self.take(vec![command]).await {
+        if recover || self.has_stale_calls() {
+            if let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await {
                 return (Ended::Broken(error), None, self.mail);
             }
         }
@@ -136,10 +164,15 @@ impl Owner {
                 return (Ended::Idle, self.state.wake(), self.mail);
             }
             let (shared, alarm) = (Arc::clone(&self.shared), self.wake_soon());
+            let again = std::mem::take(&mut self.again);
             tokio::select! {
                 biased;
                 count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return (Ended::Idle, self.state.wake(), self.mail); },
+                () = tokio::task::yield_now(), if again => {}
                 () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
+            }
+            if again {
+                batch.push(Message::Poke);
             }
             let asked = self.sort(&mut batch);
             if !asked.is_empty() {
@@ -152,14 +185,20 @@ impl Owner {
         }
     }
 
+    /// Whether calls were in flight when the process ended that had this run before. Where nothing goes on they stay as they are, for whoever lets it go on.
+    fn has_stale_calls(&self) -> bool {
+        let epoch = self.shared.epoch();
+        self.shared.go_on() && self.state.open.values().any(|call| call.epoch < epoch)
+    }
+
     /// A timer that is near is waited for here; one that is far lets the owner go.
     fn wake_soon(&self) -> Option<Timestamp> {
-        self.state.wake().filter(|_| self.shared.runs_go_on)
+        self.state.wake().filter(|_| self.shared.go_on())
     }
 
     fn wants_to_stay(&self) -> bool {
         const NEAR_MS: u64 = 2_000;
-        self.wake_soon().is_some_and(|at| at.since_ms(self.shared.clock.now()) < NEAR_MS)
+        self.blocked || self.wake_soon().is_some_and(|at| at.since_ms(self.shared.clock.now()) < NEAR_MS)
     }
 
     fn sort(&mut self, batch: &mut Vec<Message>) -> Vec<Asked> {
@@ -167,10 +206,10 @@ impl Owner {
         let mut poked = false;
         for message in batch.drain(..) {
             match message {
-                Message::Command(command, reply) => asked.push(Asked { command, reply: Some(reply) }),
+                Message::Command(command, reply) => asked.push(Asked { command, reply: Some(reply), rejection: None }),
                 Message::Completed(call, outcome) => {
                     self.calls.ended(&call);
-                    asked.push(Asked { command: Command::CompleteCall { call, outcome }, reply: None });
+                    asked.push(Asked::by_nobody(Command::CompleteCall { call, outcome }));
                 }
                 Message::Poke => poked = true,
                 Message::Show(reply) => {
@@ -180,7 +219,7 @@ impl Owner {
             }
         }
         if poked {
-            asked.push(Asked { command: Command::Tick, reply: None });
+            asked.push(Asked::by_nobody(Command::Tick));
         }
         asked
     }
@@ -188,15 +227,20 @@ impl Owner {
     /// Decides on everything that waited, and makes it one append.
     async fn take(&mut self, mut asked: Vec<Asked>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let mut refused = std::collections::BTreeMap::new();
+        let mut refused = BTreeMap::new();
         for round in 0..=REFUSALS_MAX {
-            let permits = if self.shared.runs_go_on && round < REFUSALS_MAX { self.shared.take_permits() } else { std::collections::BTreeMap::new() };
+            let refunds_seen = shared.refunds();
+            let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
-            let (decided, mut waiting) = self.decide(asked, &facts);
-            self.shared.return_unused(&permits, &decided.events);
+            let decided = self.decide(&mut asked, &facts);
+            shared.return_unused(&permits, &decided.events);
+            let blocked = blocked_in(round, decided.blocked, &refused);
+            let looked = asked.iter().any(|asked| asked.rejection.is_none());
             if decided.events.is_empty() {
-                self.settle_blocked(&decided.blocked);
-                answer(waiting, || Ok(()));
+                if looked {
+                    self.settle_blocked(&blocked, refunds_seen);
+                }
+                answer(asked, || Ok(()));
                 return Ok(());
             }
             let mut encoded = Encoded::of(&self.state, self.head, &decided.events, facts.now.max(self.state.last_at));
@@ -212,23 +256,23 @@ impl Owner {
                     self.head = Head { seq: receipt.seq(), hash: encoded.hash };
                     self.status_on_disk = Some(self.state.status);
                     self.shared.publish(&receipt, at, &decided.events, &encoded.body);
-                    self.settle_in(&receipt, &decided.blocked);
+                    self.calls.reconcile(&self.state, &receipt);
+                    self.settle_blocked(&blocked, refunds_seen);
                     if decided.events.iter().any(|event| matches!(event, Event::CallSettled { settlement: Some(_), .. } | Event::CallDoubted { .. } | Event::LimitSet { .. })) {
                         self.shared.money_given_back();
                     }
-                    answer(waiting, || Ok(()));
+                    answer(asked, || Ok(()));
                     return Ok(());
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
                     self.shared.release(&decided.events);
                     self.reload().await?;
-                    asked = waiting.drain(..).collect();
                 }
                 Commit::Refused(refusal) => {
                     self.shared.release(&decided.events);
                     let error = refusal_error(&refusal);
-                    answer(waiting, || Err(CommandError::Store(error.clone())));
+                    answer(asked, || Err(CommandError::Store(error.clone())));
                     if matches!(refusal, Refusal::Full(_)) {
                         tracing::error!(run = %self.run.id(), "the disk is full: the run stops until there is room");
                     }
@@ -236,8 +280,8 @@ impl Owner {
                 }
                 Commit::Unknown(why) => {
                     self.shared.release(&decided.events);
-                    let error = StoreError::Unavailable(format!("nobody knows whether the last append is on disk: {why}"));
-                    answer(waiting, || Err(CommandError::Store(error.clone())));
+                    let error = unknown(&why);
+                    answer(asked, || Err(CommandError::Store(error.clone())));
                     return Err(error);
                 }
             }
@@ -245,12 +289,12 @@ impl Owner {
         Ok(())
     }
 
-    /// Decides one command after the other on the state that the one before left. Answers those that were rejected at once.
-    fn decide(&mut self, asked: Vec<Asked>, facts: &Facts<'_>) -> (Decided, Vec<Asked>) {
+    /// Decides one command after the other on the state that the one before left, and notes what was rejected.
+    fn decide(&mut self, asked: &mut [Asked], facts: &Facts<'_>) -> Decided {
         let mut all = Decided::default();
         let mut left = facts.clone();
-        let mut waiting = Vec::with_capacity(asked.len());
         for asked in asked {
+            asked.rejection = None;
             let before = all.events.len();
             match decide_in_place(&mut self.state, asked.command.clone(), &left) {
                 Ok(decided) => {
@@ -258,35 +302,29 @@ impl Owner {
                     // What is blocked now is what the last decision says: it looked at all the work there is.
                     all.blocked = decided.blocked;
                     spend(&mut left, &all.events[before..]);
-                    waiting.push(asked);
                 }
                 Err(rejection) => {
-                    if let Some(reply) = asked.reply {
-                        let _ = reply.send(Err(CommandError::Rejected(rejection)));
-                    } else {
+                    if asked.reply.is_none() {
                         tracing::debug!(run = %self.run.id(), %rejection, "a message to a run came too late");
                     }
+                    asked.rejection = Some(rejection);
                 }
             }
         }
-        (all, waiting)
+        all
     }
 
     async fn reload(&mut self) -> Result<(), StoreError> {
-        let (state, head) = history::load(&*self.shared.journal, &self.shared.programs, &self.run).await?;
+        let Read { state, head, .. } = history::load(&*self.shared.journal, &self.shared.programs, &self.run).await?;
         self.state = state;
         self.head = head;
         Ok(())
     }
 
-    /// What follows from an append that is on disk: calls are started and stopped, lines are joined.
-    fn settle_in(&mut self, receipt: &Receipt, blocked: &Blocked) {
-        self.calls.reconcile(&self.state, receipt);
-        self.settle_blocked(blocked);
-    }
-
-    fn settle_blocked(&mut self, blocked: &Blocked) {
-        self.shared.join_line(self.run.no(), blocked);
+    /// Joins the line for what kept work from starting, and stays while it is in it.
+    fn settle_blocked(&mut self, blocked: &Blocked, refunds_seen: u64) {
+        self.blocked = !blocked.is_empty() && self.shared.go_on();
+        self.again = self.blocked && !self.shared.join_line(self.run.no(), blocked, refunds_seen);
     }
 }
 
@@ -299,6 +337,7 @@ pub(crate) struct Created {
     body: bytes::Bytes,
     at: Timestamp,
     blocked: Blocked,
+    refunds_seen: u64,
 }
 
 impl Created {
@@ -312,6 +351,19 @@ impl Created {
 pub(crate) enum CreateFailed {
     Rejected(gorgon_core::command::Rejection),
     Store(StoreError),
+}
+
+/// The permits of a round: the last one starts nothing, so no budget can refuse it.
+fn permits_for(shared: &Shared, round: u32) -> BTreeMap<Family, u32> {
+    if round < REFUSALS_MAX { shared.take_permits() } else { BTreeMap::new() }
+}
+
+/// What the run waits for. In the last round no permit was asked for: what kept the run from starting are the budgets that refused before.
+fn blocked_in(round: u32, blocked: Blocked, refused: &BTreeMap<BudgetKey, Refused>) -> Blocked {
+    if round < REFUSALS_MAX || blocked.is_empty() {
+        return blocked;
+    }
+    Blocked { families: BTreeSet::new(), budgets: refused.keys().cloned().collect() }
 }
 
 /// Permits that a decision used are not there for the next one of the same batch.
@@ -328,7 +380,7 @@ fn spend(facts: &mut Facts<'_>, events: &[Event]) {
     }
 }
 
-fn note(refused: &mut std::collections::BTreeMap<gorgon_core::budget::BudgetKey, Refused>, refusals: &[BudgetRefusal]) {
+fn note(refused: &mut BTreeMap<BudgetKey, Refused>, refusals: &[BudgetRefusal]) {
     for refusal in refusals {
         let frozen = refusal.why == gorgon_core::budget::NoHold::Frozen;
         let fact = Refused { available: refusal.available, available_at_rest: refusal.available_at_rest, frozen };
@@ -336,13 +388,19 @@ fn note(refused: &mut std::collections::BTreeMap<gorgon_core::budget::BudgetKey,
     }
 }
 
-fn answer(waiting: Vec<Asked>, outcome: impl Fn() -> Result<(), CommandError>) {
-    for asked in waiting {
-        if let Some(reply) = asked.reply {
+/// Tells everybody what became of their command: what the core said if the batch is settled, else why it is not.
+fn answer(asked: Vec<Asked>, outcome: impl Fn() -> Result<(), CommandError>) {
+    for Asked { reply, rejection, .. } in asked {
+        if let Some(reply) = reply {
+            let said = outcome().and_then(|()| rejection.map_or(Ok(()), |rejection| Err(CommandError::Rejected(rejection))));
             // Whoever asked may be gone; what they asked for is done all the same.
-            let _ = reply.send(outcome());
+            let _ = reply.send(said);
         }
     }
+}
+
+fn unknown(why: &str) -> StoreError {
+    StoreError::Unavailable(format!("nobody knows whether the last append is on disk: {why}"))
 }
 
 pub(crate) fn refusal_error(refusal: &Refusal) -> StoreError {

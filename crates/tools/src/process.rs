@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::pipes::Pipes;
 use crate::outcome::{failed, in_doubt, misdirected, succeeded};
-use crate::process_group::{CONFIRM, GRACE, POLL, has_living_members, pid_of, signal_group};
+use crate::process_group::{CONFIRM, GRACE, Leftovers, POLL, has_living_members, pid_of, signal_group};
 use crate::stop::Stop;
 
 /// How long the outputs may stay open after the leader has ended. Long enough for a `tee` to write its last line; a child in the background
@@ -41,11 +41,13 @@ const DETAIL_CHARS: usize = 2_000;
 pub struct ProcessOptions {
     /// How long a process group may clean up between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// Where living groups are noted for the process that comes after a crash.
+    pub leftovers: Option<Leftovers>,
 }
 
 impl Default for ProcessOptions {
     fn default() -> Self {
-        Self { grace: GRACE }
+        Self { grace: GRACE, leftovers: None }
     }
 }
 
@@ -90,6 +92,9 @@ impl ProcessExecutor {
         let mut child = command::command(request, &cx)?.spawn().map_err(|error| command::not_started(program, &error))?;
         let group = Group::of(&child);
         let stop = cx.cancel.child_token();
+        if let Some(leftovers) = &self.options.leftovers {
+            leftovers.started(group.id);
+        }
         if (cx.progress)(Progress::Started { process_group: group.id }) == Steer::Stop {
             stop.cancel();
         }
@@ -110,6 +115,9 @@ impl ProcessExecutor {
         let id = group.id;
         if gone {
             group.release();
+            if let Some(leftovers) = &self.options.leftovers {
+                leftovers.ended(id);
+            }
             (cx.progress)(Progress::Ended { process_group: id });
         }
         Ok(match (stopped, status) {

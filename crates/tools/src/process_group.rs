@@ -4,11 +4,15 @@
 //! a signal to the group reaches the group and no stranger. After a crash that certainty is gone, so an [`Identity`] also holds when the
 //! leader was started, in which boot of the machine and in which session; what does not match is left alone.
 
+mod leftovers;
+
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::{Deserialize, Serialize};
+
+pub use self::leftovers::Leftovers;
 
 /// How long members may clean up after themselves between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(2);

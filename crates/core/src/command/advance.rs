@@ -11,7 +11,7 @@ use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::ContentHash;
 use crate::payload::Payload;
 use crate::plan::{GuardCode, NodeIx};
-use crate::run::{ItemPhase, RunScope, RunStatus, StepStatus, Work, WorkKind};
+use crate::run::{ITEMS_MAX, ItemPhase, RunScope, RunStatus, StepStatus, Work, WorkKind};
 use crate::step::{Next, Shape, StepCx, Wait};
 use crate::template::{RenderError, Scope};
 
@@ -166,7 +166,7 @@ impl Decider<'_> {
             let failure = Failure::new(FailureClass::Invalid, format!("`items` of step `{}` is not a list but {}", node.step.id, shown(&list)));
             return self.fail_whole(ix, failure);
         };
-        if elements.len() > ITEMS_MAX {
+        if elements.len() > ITEMS_MAX as usize {
             let failure = Failure::new(FailureClass::Invalid, format!("`items` of step `{}` has {} elements; at most {ITEMS_MAX} are allowed", node.step.id, elements.len()));
             return self.fail_whole(ix, failure);
         }
@@ -243,7 +243,7 @@ impl Decider<'_> {
         };
         let empty = Map::new();
         let models = self.state.created.as_ref().map(|created| created.start.models.clone()).unwrap_or_default();
-        let cx = StepCx { step: &node.step, params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
+        let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
         let next = node.kind.next(&cx, &[]);
         let input = params.as_ref().map(Payload::of);
         match next {
@@ -290,7 +290,7 @@ impl Decider<'_> {
         let params: Option<Map<String, Value>> = item.input.as_ref().and_then(|input| input.parse().ok());
         let models = self.state.created.as_ref().map(|created| created.start.models.clone()).unwrap_or_default();
         let empty = Map::new();
-        let cx = StepCx { step: &node.step, params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
+        let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
         let next = node.kind.next(&cx, &item.journal);
         let attempt = item.attempt;
         let position = u32::try_from(item.journal.len()).unwrap_or(u32::MAX);
@@ -515,9 +515,6 @@ impl Decider<'_> {
         program.definition.outputs.keys().map(|name| (name.clone(), value(name))).collect()
     }
 }
-
-/// Most elements of one fan-out.
-pub(super) const ITEMS_MAX: usize = 100_000;
 
 /// Whether somebody agreed to this element.
 fn item_agreed(state: &crate::run::RunState, ix: NodeIx, n: u32) -> bool {

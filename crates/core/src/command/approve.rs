@@ -12,10 +12,11 @@ use crate::run::{ItemPhase, PendingApproval};
 
 impl Decider<'_> {
     pub(super) fn approve(&mut self, decision: Decision) -> Result<(), Rejection> {
-        if self.state.status.is_terminal() {
-            return Err(Rejection::state(format!("the run is {}; nothing waits for approval", self.state.status.word())));
-        }
+        self.must_go_on("nothing waits for approval")?;
         let pending = self.pending(&decision)?;
+        if pending.until.is_some_and(|until| until <= self.now) {
+            return Err(Rejection::new(Code::StaleApproval, format!("nobody decided on step `{}` in time; the question has lapsed", pending.step)));
+        }
         if let Some(hash) = decision.hash.filter(|hash| *hash != pending.hash) {
             let message = format!("the decision is on {hash}, but step `{}` now asks for {}", pending.step, pending.hash);
             return Err(Rejection::new(Code::StaleApproval, message).help("look at it again with `gorgon runs show`, and decide on what it shows now"));

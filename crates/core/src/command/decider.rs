@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Rejection;
 use crate::budget::BudgetKey;
 use crate::call::Family;
-use crate::event::{Event, ItemRef};
+use crate::event::{Event, HaltReason, ItemRef};
 use crate::facts::{Facts, Refused};
 use crate::plan::NodeIx;
 use crate::run::RunState;
@@ -63,6 +64,17 @@ impl<'a> Decider<'a> {
 
     pub(super) fn decided(self) -> Decided {
         Decided { events: self.events, blocked: self.blocked }
+    }
+
+    /// Says no if the run has ended or is ending; `what` names what cannot be done any more.
+    pub(super) fn must_go_on(&self, what: &str) -> Result<(), Rejection> {
+        if self.state.status.is_terminal() {
+            return Err(Rejection::state(format!("the run is {}; {what}", self.state.status.word())));
+        }
+        if self.state.halt.as_ref().is_some_and(HaltReason::stops_calls) {
+            return Err(Rejection::state(format!("the run is ending; {what}")));
+        }
+        Ok(())
     }
 
     /// The name of an item in events.

@@ -106,7 +106,9 @@ impl Decider<'_> {
         let program = Arc::clone(&self.state.program);
         let (node, by) = (&program.nodes[primary], &program.nodes[fallback]);
         let ended = &self.state.steps[fallback];
-        if self.state.steps[primary].status.is_terminal() {
+        // A fallback that nobody chose yet may have been left out by a branch.
+        let chosen = !self.state.steps[primary].status.is_terminal() && self.state.steps[primary].failure.is_some();
+        if !chosen {
             return;
         }
         let given = match ended.status {

@@ -13,6 +13,7 @@ use crate::step::map_outputs;
 
 impl Decider<'_> {
     pub(super) fn resolve(&mut self, resolve: Resolve) -> Result<(), Rejection> {
+        self.must_go_on("what is in doubt stays so")?;
         let (ix, n) = self.doubtful(&resolve)?;
         let program = std::sync::Arc::clone(&self.state.program);
         let node = &program.nodes[ix];

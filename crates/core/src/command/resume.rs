@@ -20,15 +20,18 @@ impl Decider<'_> {
             return Err(Rejection::state("the run is ending"));
         }
         for meter in Meter::ALL {
+            let spent = self.state.charged.of(meter);
+            if let Some(limit) = resume.limits.of(meter).filter(|limit| *limit < spent) {
+                return Err(Rejection::new(
+                    crate::diagnostic::Code::BadInput,
+                    format!("a limit of {limit} {} is below the {spent} that are spent", meter.word()),
+                ));
+            }
+        }
+        for meter in Meter::ALL {
             if let Some(limit) = resume.limits.of(meter) {
-                let spent = self.state.charged.of(meter);
-                if limit < spent {
-                    return Err(Rejection::new(
-                        crate::diagnostic::Code::BadInput,
-                        format!("a limit of {limit} {} is below the {spent} that are spent", meter.word()),
-                    ));
-                }
-                self.emit(Event::LimitSet { meter, limit, by: resume.by.clone() });
+                let (spent, reserved) = (self.state.charged.of(meter), self.state.held().of(meter));
+                self.emit(Event::LimitSet { meter, limit, spent, reserved, by: resume.by.clone() });
             }
         }
         if self.state.paused.is_some() || out_of_budget {

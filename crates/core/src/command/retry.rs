@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::decider::Decider;
 use super::Rejection;
-use crate::event::{Event, HaltReason};
+use super::decider::Decider;
+use crate::definition::EffectClass;
+use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::StepId;
 use crate::plan::{NodeIx, Program};
-use crate::run::{RunStatus, StepStatus};
+use crate::run::{ItemPhase, RunStatus, StepStatus};
 
 impl Decider<'_> {
     pub(super) fn retry(&mut self, step: Option<StepId>, by: String) -> Result<(), Rejection> {
@@ -20,58 +21,99 @@ impl Decider<'_> {
             return Err(Rejection::state("no step failed: the budget was exhausted").help("`gorgon resume RUN --budget-usd N` goes on with more"));
         }
         let program = Arc::clone(&self.state.program);
-        let failed: Vec<NodeIx> = match step {
-            Some(step) => vec![self.failed_step(&program, &step)?],
-            None => (0..program.nodes.len()).filter(|&ix| self.is_failed(ix) || self.state.steps[ix].status == StepStatus::Cancelled).collect(),
+        let mut roots: BTreeSet<NodeIx> = match step {
+            Some(step) => self.named(&program, &step)?,
+            None => (0..program.nodes.len()).filter(|&ix| self.wants_retry(ix)).collect(),
         };
-        if failed.is_empty() {
+        // What was stopped with the run has to go on whichever step was named.
+        roots.extend((0..program.nodes.len()).filter(|&ix| self.state.steps[ix].status == StepStatus::Cancelled && !self.stands_in(ix)));
+        if roots.is_empty() {
             return Err(Rejection::state("no step of the run failed"));
         }
-        let mut keep = BTreeSet::new();
-        let mut reset = BTreeSet::new();
-        for &ix in &failed {
-            let has_list = self.state.steps[ix].list.is_some();
-            if has_list || !program.nodes[ix].children.is_empty() {
-                keep.insert(ix);
-            } else {
-                reset.insert(ix);
-            }
-            let mut parent = program.nodes[ix].parent;
-            while let Some(group) = parent {
-                keep.insert(group);
-                parent = program.nodes[group].parent;
-            }
-        }
-        // What ran on in spite of the failure, and what was left out because of it, is as if it had never run.
-        let mut open: Vec<NodeIx> = keep.iter().chain(&reset).copied().collect();
-        while let Some(ix) = open.pop() {
-            let after = program.nodes[ix].before.iter().map(|(to, _)| *to);
-            let inside = program.nodes[ix].children.iter().copied().filter(|child| self.state.steps[*child].status == StepStatus::Skipped);
-            for next in after.chain(inside.collect::<Vec<_>>()) {
-                if self.state.steps[next].status.is_terminal() && !keep.contains(&next) && reset.insert(next) {
-                    reset.extend(program.nodes[next].children.iter().copied());
-                    open.push(next);
-                }
-            }
-            reset.extend(program.nodes[ix].fallback.filter(|fallback| self.state.steps[*fallback].status.is_terminal()));
-        }
+        let (reset, keep) = self.reach(&program, &roots);
         let names = |set: &BTreeSet<NodeIx>| set.iter().map(|ix| program.nodes[*ix].step.id.clone()).collect::<Vec<_>>();
         self.emit(Event::Reopened { steps: names(&reset), keep: names(&keep), by });
         Ok(())
     }
 
-    fn is_failed(&self, ix: NodeIx) -> bool {
-        self.state.steps[ix].status == StepStatus::Failed && self.state.program.nodes[ix].fallback_of.is_none()
+    /// The steps that start anew, and those that go on where they are.
+    fn reach(&self, program: &Program, roots: &BTreeSet<NodeIx>) -> (BTreeSet<NodeIx>, BTreeSet<NodeIx>) {
+        // What ran on in spite of a failure, and what was left out because of it, is as if it had never run.
+        let mut reset = BTreeSet::new();
+        let mut open: Vec<NodeIx> = roots.iter().flat_map(|&ix| std::iter::once(ix).chain(groups_around(program, ix))).collect();
+        while let Some(ix) = open.pop() {
+            let after = program.nodes[ix].before.iter().map(|(to, _)| *to);
+            let with_group = program.nodes[ix].children.iter().copied().filter(|&child| self.state.steps[child].skipped == Some(SkipReason::GroupFailed));
+            for next in after.chain(with_group) {
+                if self.state.steps[next].status != StepStatus::Pending && reset.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        let mut keep = BTreeSet::new();
+        for &ix in roots {
+            if reset.contains(&ix) || groups_around(program, ix).any(|group| reset.contains(&group)) {
+                continue;
+            }
+            let goes_on = self.state.steps[ix].list.is_some() || self.state.steps[ix].opened || self.has_doubt(ix);
+            if goes_on { &mut keep } else { &mut reset }.insert(ix);
+            keep.extend(groups_around(program, ix));
+        }
+        // A group that starts anew takes along what is inside of it; a step, what may stand in for it.
+        let mut open: Vec<NodeIx> = reset.iter().copied().collect();
+        let stand_ins = |ix: NodeIx| program.nodes[ix].fallback.filter(|&fallback| self.state.steps[fallback].status != StepStatus::Pending);
+        open.extend(keep.iter().filter_map(|&ix| stand_ins(ix)));
+        while let Some(ix) = open.pop() {
+            reset.insert(ix);
+            open.extend(program.nodes[ix].children.iter().copied().filter(|child| !reset.contains(child)));
+            open.extend(stand_ins(ix).filter(|fallback| !reset.contains(fallback)));
+        }
+        (reset, keep)
     }
 
-    fn failed_step(&self, program: &Program, step: &StepId) -> Result<NodeIx, Rejection> {
+    /// Whether a step is what made the run failed or partial.
+    fn wants_retry(&self, ix: NodeIx) -> bool {
+        let program = &self.state.program;
+        let step = &self.state.steps[ix];
+        let past = matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }));
+        // Inside of a group whose fallback gave a value nothing is left to mend.
+        let mended = |group: NodeIx| matches!(self.state.steps[group].instead, Some(Instead::FallbackValue { .. } | Instead::FallbackStep { .. }));
+        (step.status == StepStatus::Failed || past) && !self.stands_in(ix) && !groups_around(program, ix).any(mended)
+    }
+
+    /// Whether a step, or a group around it, stands in for another one: then it is that one which is opened.
+    fn stands_in(&self, ix: NodeIx) -> bool {
+        let program = &self.state.program;
+        std::iter::once(ix).chain(groups_around(program, ix)).any(|place| program.nodes[place].fallback_of.is_some())
+    }
+
+    /// Whether a call of the step that may do harm a second time is in doubt: somebody has to say first.
+    fn has_doubt(&self, ix: NodeIx) -> bool {
+        let harmful = |phase: &ItemPhase| matches!(phase, ItemPhase::InDoubt(doubt) if doubt.class >= EffectClass::AtMostOnce);
+        self.state.steps[ix].items.iter().any(|item| harmful(&item.phase))
+    }
+
+    fn named(&self, program: &Program, step: &StepId) -> Result<BTreeSet<NodeIx>, Rejection> {
         let Some(ix) = program.find(step) else {
             return Err(Rejection::new(crate::diagnostic::Code::UnknownStep, format!("the run has no step `{step}`")));
         };
-        let past_failure = self.state.steps[ix].instead.is_some();
-        if self.is_failed(ix) || past_failure {
-            return Ok(ix);
+        let replaced = self.state.steps[ix].instead.as_ref().is_some_and(|instead| !matches!(instead, Instead::Resolved));
+        if self.state.steps[ix].status != StepStatus::Failed && !replaced || self.stands_in(ix) {
+            return Err(Rejection::state(format!("step `{step}` is {}; only a failed step can be retried", self.state.steps[ix].status.word())));
         }
-        Err(Rejection::state(format!("step `{step}` is {}; only a failed step can be retried", self.state.steps[ix].status.word())))
+        let top = |ix: NodeIx| groups_around(program, ix).last().unwrap_or(ix);
+        let failed_too = (0..program.nodes.len())
+            .find(|&other| program.nodes[other].parent.is_none() && other != top(ix) && self.wants_retry(other) && !self.state.steps[other].tolerated && self.state.steps[other].status == StepStatus::Failed);
+        if let Some(other) = failed_too {
+            let other = &program.nodes[other].step.id;
+            return Err(Rejection::state(format!("step `{other}` failed, too: the run cannot go on with `{step}` alone")).help("retry without naming a step: all that failed are opened again"));
+        }
+        let inside = (0..program.nodes.len()).filter(|&child| self.state.steps[child].status == StepStatus::Failed && program.nodes[child].fallback_of.is_none());
+        Ok(inside.filter(|&child| groups_around(program, child).any(|group| group == ix)).chain([ix]).collect())
     }
+}
+
+/// The groups that a step stands in, the innermost first.
+fn groups_around(program: &Program, ix: NodeIx) -> impl Iterator<Item = NodeIx> {
+    std::iter::successors(program.nodes[ix].parent, |&group| program.nodes[group].parent)
 }

@@ -15,20 +15,15 @@ const KEPT_MAX: usize = 1_000;
 
 impl Decider<'_> {
     pub(super) fn signal(&mut self, name: String, payload: Payload) -> Result<(), Rejection> {
-        if self.state.status.is_terminal() {
-            return Err(Rejection::state(format!("the run is {}; nothing waits for a signal", self.state.status.word())));
-        }
-        if self.state.signals.len() >= KEPT_MAX {
+        self.must_go_on("nothing waits for a signal")?;
+        let waits = |phase: &ItemPhase| matches!(phase, ItemPhase::Waiting(w) if matches!(&w.wait, Wait::Signal { name: wanted, .. } if *wanted == name));
+        let taker = self.state.steps.iter().enumerate().find_map(|(ix, step)| Some((ix, step.items.iter().position(|item| waits(&item.phase))?)));
+        if taker.is_none() && self.state.signals.len() >= KEPT_MAX {
             return Err(Rejection::state(format!("{KEPT_MAX} signals are kept already, and no step takes them")));
         }
         self.emit(Event::SignalReceived { name: name.clone(), payload: payload.clone() });
-        let program = std::sync::Arc::clone(&self.state.program);
-        for ix in 0..program.nodes.len() {
-            let waits = |phase: &ItemPhase| matches!(phase, ItemPhase::Waiting(w) if matches!(&w.wait, Wait::Signal { name: wanted, .. } if *wanted == name));
-            if let Some(n) = self.state.steps[ix].items.iter().position(|item| waits(&item.phase)) {
-                self.end_signal_wait(ix, u32::try_from(n).unwrap_or(u32::MAX), name, &payload);
-                break;
-            }
+        if let Some((ix, n)) = taker {
+            self.end_signal_wait(ix, u32::try_from(n).unwrap_or(u32::MAX), name, &payload);
         }
         Ok(())
     }

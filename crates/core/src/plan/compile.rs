@@ -1,5 +1,6 @@
 //! From a definition and goals to a program.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -28,10 +29,9 @@ pub fn compile(definition: Arc<Definition>, goals: &[String]) -> Result<Program,
     let goals = if goals.is_empty() { &definition.goals } else { goals };
     let plan = select::plan(&definition, goals)?;
     let mut builder = Builder { names: &names, nodes: Vec::new(), index: IndexMap::new(), problems };
-    for step in &definition.steps {
-        if plan.included.iter().any(|included| included.step == step.id) {
-            builder.add(step, None);
-        }
+    let included: BTreeSet<&StepId> = plan.included.iter().map(|included| &included.step).collect();
+    for step in definition.steps.iter().filter(|step| included.contains(&step.id)) {
+        builder.add(step, None);
     }
     builder.link(&plan);
     if !builder.problems.is_empty() {
@@ -117,7 +117,9 @@ impl Builder<'_> {
             raw: Map::new(),
             literal: None,
         };
-        for (name, value) in &step.params {
+        // What this release cannot run is refused at the start by its name, not for what it says.
+        let params = step.params.iter().filter(|_| kind.unavailable().is_none());
+        for (name, value) in params {
             let param = kind.params().iter().find(|param| param.name == name);
             match (param.map_or(Syntax::Template, |param| param.syntax), param, value) {
                 (Syntax::Shell, Some(param), Value::String(text)) => {

@@ -82,13 +82,21 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
         cost.unpriced.push(node.step.id.clone());
     }
     let price = price.unwrap_or_default();
-    let output = params.get("max_tokens").and_then(Value::as_u64).unwrap_or_default();
+    // A cap that is computed is known if it depends on the inputs alone; else nothing is known of it.
+    let cap = match params.get("max_tokens") {
+        Some(Value::String(_)) if node.code.refers_beyond_inputs() => None,
+        Some(Value::String(_)) => node.code.render(&InputsOnly(inputs)).ok().and_then(|rendered| rendered.get("max_tokens").and_then(Value::as_u64)),
+        cap => Some(cap.and_then(Value::as_u64).unwrap_or_default()),
+    };
+    let output = cap.unwrap_or_default();
     // Literal text is there whatever happens; what is rendered into it is bounded by the inputs at hand and by nothing else.
     let (least, most) = prompt_bytes(node, inputs);
     let most = match (most, known.and_then(|m| m.input_tokens_max)) {
         (Some(bytes), Some(window)) => Some(bytes.min(window)),
         (bytes, window) => bytes.or(window),
     };
+    let least = known.and_then(|m| m.input_tokens_max).map_or(least, |window| least.min(window));
+    let most = most.filter(|_| cap.is_some());
     let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };
     let always = certain && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
     if always {
@@ -108,7 +116,7 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
         (Some(most), Some(items)) => {
             cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items))));
         }
-        (None, _) => cost.unbounded.push((node.step.id.clone(), format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`"))),
+        (None, _) => cost.unbounded.push((node.step.id.clone(), if cap.is_none() { "its `max_tokens` is computed while it runs".to_owned() } else { format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`") })),
         (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
     }
 }
@@ -169,6 +177,9 @@ fn certain(program: &Program) -> Vec<bool> {
     let mut certain: Vec<bool> = nodes.iter().map(|node| node.guard.is_none() && node.fallback_of.is_none() && node.items.is_none()).collect();
     // A step that may be left out takes others with it: those inside of it, and those that a branch can make unreachable.
     let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| !certain[ix]).collect();
+    // What is inside of a group need not run if something else takes the group's place.
+    let replaced = |ix: &NodeIx| matches!(nodes[*ix].step.on_failure, OnFailure::Fallback(_));
+    open.extend((0..nodes.len()).filter(replaced).flat_map(|ix| nodes[ix].children.iter().copied()));
     open.extend((0..nodes.len()).flat_map(|ix| nodes[ix].targets.iter().copied()));
     let mut seen = vec![false; nodes.len()];
     while let Some(ix) = open.pop() {

@@ -130,11 +130,6 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         }
     }
     let mut edges: Vec<BTreeMap<usize, EdgeKind>> = vec![BTreeMap::new(); siblings.len()];
-    let mut add = |to: usize, from: usize, kind: EdgeKind| {
-        if from != to {
-            edges[to].entry(from).and_modify(|old: &mut EdgeKind| *old = (*old).min(kind)).or_insert(kind);
-        }
-    };
     let fallbacks: BTreeMap<usize, usize> = siblings
         .iter()
         .enumerate()
@@ -143,6 +138,15 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
             _ => None,
         })
         .collect();
+    // Whoever wants what a fallback gives has to know whether it is needed, and a fallback has to find what it refers to: both hold once the step
+    // that it stands in for has ended, and has waited for what the fallback needs.
+    let stands_for = |place: usize| (0..siblings.len()).try_fold(place, |place, _| fallbacks.get(&place).copied().ok_or(place)).unwrap_or_else(|place| place);
+    let mut add = |to: usize, from: usize, kind: EdgeKind| {
+        let (to, from) = (stands_for(to), stands_for(from));
+        if from != to {
+            edges[to].entry(from).and_modify(|old: &mut EdgeKind| *old = (*old).min(kind)).or_insert(kind);
+        }
+    };
     let mut previous: Option<usize> = None;
     for (place, step) in siblings.iter().enumerate() {
         let mut said = step.depends_on.is_some();
@@ -150,12 +154,7 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
             for (id, kind) in needs_of(nested, base).0 {
                 if let Some(&from) = home.get(id.as_str()) {
                     said |= from != place;
-                    // A fallback has to find what it refers to: the step that it stands in for waits for that.
-                    match fallbacks.get(&place) {
-                        Some(&primary) if from != primary => add(primary, from, kind),
-                        Some(_) => {}
-                        None => add(place, from, kind),
-                    }
+                    add(place, from, kind);
                 }
             }
         }

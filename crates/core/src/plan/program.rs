@@ -93,6 +93,14 @@ pub struct Code {
     pub(super) literal: Option<Map<String, Value>>,
 }
 
+impl Node {
+    /// The outputs that one execution has to give: an element of a fan-out owes none.
+    #[must_use]
+    pub fn owed_outputs(&self) -> &[String] {
+        if self.items.is_some() { &[] } else { &self.step.outputs }
+    }
+}
+
 impl Code {
     /// The parameters, if they are the same for every run.
     #[must_use]

@@ -36,10 +36,15 @@ pub(super) fn plan(definition: &Definition, goals: &[String]) -> Result<Plan, Ve
             open.extend(needed(&edges[place], definition.order).map(|from| (from, Reason::NeededBy(step.id.clone()))));
         }
     }
-    for (place, step) in definition.steps.iter().enumerate() {
+    let mut open: Vec<usize> = reasons.keys().copied().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(place) = open.pop() {
+        let step = &definition.steps[place];
         let OnFailure::Fallback(Fallback::Step(id)) = &step.on_failure else { continue };
-        if let Some(fallback) = definition.steps.iter().position(|s| s.id == *id).filter(|_| reasons.contains_key(&place)) {
+        // A fallback may have one of its own.
+        if let Some(fallback) = definition.steps.iter().position(|s| s.id == *id).filter(|fallback| seen.insert(*fallback)) {
             reasons.insert(fallback, Reason::FallbackOf(step.id.clone()));
+            open.push(fallback);
         }
     }
     let kept: BTreeSet<usize> = reasons.keys().copied().collect();

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::{Doubt, ItemPhase, ItemState, OpenCall, RunState, RunStatus, StepState, StepStatus, TimerKind, WaitState, Work, WorkKind};
 use crate::budget::Balance;
 use crate::call::Outcome;
+use crate::definition::EffectClass;
 use crate::event::{CallStarted, DoubtVerdict, Event, Instead, ItemRef, Resolution, RunCreated, Settlement};
 use crate::ids::{CallId, StepId};
 use crate::money::Meter;
@@ -35,7 +36,7 @@ impl RunState {
                 node.parsed_list = OnceLock::new();
                 node.open = count;
                 node.next_item = 0;
-                node.items = vec![ItemState::default(); count as usize];
+                node.items = vec![ItemState { attempt: node.attempts_before, ..ItemState::default() }; count as usize];
                 if count > 0 {
                     state.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
                 }
@@ -134,6 +135,8 @@ impl RunState {
             }),
             Event::FallbackChosen { step, fallback, failure } => {
                 self.with(step, |state, ix| {
+                    state.forget_work(ix, 0);
+                    state.end_plain_item(ix, ItemPhase::Failed);
                     state.steps[ix].failure = Some(failure.clone());
                     state.steps[ix].status = StepStatus::Waiting;
                 });
@@ -148,12 +151,8 @@ impl RunState {
                 }
                 self.reactivate();
             }
-            Event::LimitSet { meter, limit, .. } => {
-                let charged = self.charged.of(*meter);
-                let reserved = self.held().of(*meter);
-                let balance = self.budget.entry(*meter).or_insert_with(|| Balance { spent: charged, reserved, ..Balance::default() });
-                balance.set_limit(*limit);
-                balance.frozen = false;
+            Event::LimitSet { meter, limit, spent, reserved, .. } => {
+                self.budget.entry(*meter).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit_and_thaw(*limit);
             }
             Event::Reopened { steps, keep, .. } => self.on_reopened(at, steps, keep),
             Event::RunFinished { status, outputs, failure } => {
@@ -303,7 +302,9 @@ impl RunState {
             }
             None => self.open_steps = self.open_steps.saturating_sub(1),
         }
-        for (next, _) in &node.before {
+        // What a failure stops was never about to start. Inside of a group it is left out, so that the group can end.
+        let stops = status == StepStatus::Failed && !self.steps[ix].tolerated && node.parent.is_none();
+        for (next, _) in node.before.iter().filter(|_| !stops) {
             self.one_less(*next);
         }
     }
@@ -405,11 +406,12 @@ impl RunState {
                 self.item_mut(ix, id.item).phase = ItemPhase::Redo(doubt);
                 self.work.insert(Work { node: ix, item: id.item, kind: WorkKind::Redo });
             }
-            DoubtVerdict::Ask => {
+            // What is left as it is, because the run is ending, still has to be answered if the run is ever opened again.
+            DoubtVerdict::Ask | DoubtVerdict::Leave => {
                 self.item_mut(ix, id.item).phase = ItemPhase::InDoubt(doubt);
                 self.steps[ix].status = StepStatus::InDoubt;
             }
-            DoubtVerdict::Fail | DoubtVerdict::Leave => {
+            DoubtVerdict::Fail => {
                 self.item_mut(ix, id.item).journal.push(Outcome::InDoubt { evidence: evidence.to_owned() });
             }
         }
@@ -517,12 +519,11 @@ impl RunState {
         step.outputs = None;
         step.failed_items = 0;
         step.parsed = OnceLock::new();
-        if step.list.is_none() {
-            return;
-        }
-        for (n, item) in (0_u32..).zip(&mut step.items) {
+        let fans_out = step.list.is_some();
+        for (n, item) in (0_u32..).zip(&mut step.items).filter(|(_, item)| fans_out || matches!(item.phase, ItemPhase::InDoubt(_))) {
             match item.phase {
                 ItemPhase::Succeeded => {}
+                ItemPhase::InDoubt(ref doubt) if doubt.class >= EffectClass::AtMostOnce => step.status = StepStatus::InDoubt,
                 ItemPhase::Idle if n >= step.next_item => {}
                 _ => {
                     if item.phase == ItemPhase::Failed {
@@ -533,7 +534,7 @@ impl RunState {
                 }
             }
         }
-        if (step.next_item as usize) < step.items.len() {
+        if fans_out && (step.next_item as usize) < step.items.len() {
             self.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
         }
     }

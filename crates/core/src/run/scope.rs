@@ -94,7 +94,7 @@ impl RunState {
             return outputs.value();
         }
         let mut gathered = Map::new();
-        if let Some(fan_out) = &node.step.fan_out {
+        if node.items.is_some() {
             let primary = node.kind.results().first().map_or("result", |(name, _)| name);
             let (results, errors): (Vec<Value>, Vec<Value>) = (0_u32..).zip(&step.items).map(|(n, item)| element(n, item, primary)).unzip();
             let errors: Vec<Value> = errors.into_iter().filter(|error| !error.is_null()).collect();
@@ -107,7 +107,6 @@ impl RunState {
                 gathered.insert(first.clone(), results.clone());
             }
             gathered.insert("results".to_owned(), results);
-            let _ = fan_out;
         } else if !node.children.is_empty() {
             let child_ids = |wanted: fn(&StepState) -> bool| -> Value {
                 node.children.iter().filter(|child| wanted(&self.steps[**child])).map(|child| Value::String(self.program.nodes[*child].step.id.to_string())).collect()
@@ -120,7 +119,11 @@ impl RunState {
                 .collect();
             gathered.insert("successful".to_owned(), child_ids(|step| step.status == StepStatus::Succeeded));
             gathered.insert("failed".to_owned(), child_ids(|step| step.status == StepStatus::Failed));
-            gathered.insert("parallel_results".to_owned(), Value::Object(results));
+            let results = Value::Object(results);
+            if let Some(first) = node.step.outputs.first().filter(|first| *first != "parallel_results") {
+                gathered.insert(first.clone(), results.clone());
+            }
+            gathered.insert("parallel_results".to_owned(), results);
         }
         Value::Object(gathered)
     }

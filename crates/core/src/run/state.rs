@@ -160,7 +160,8 @@ impl RunState {
         if self.status.is_terminal() {
             return None;
         }
-        let timer = self.timers.first().map(|(at, ..)| *at).filter(|_| self.paused.is_none());
+        let ending = self.halt.as_ref().is_some_and(HaltReason::stops_calls);
+        let timer = self.timers.first().map(|(at, ..)| *at).filter(|_| self.paused.is_none() && !ending);
         match (timer, self.run_deadline()) {
             (Some(timer), Some(deadline)) => Some(timer.min(deadline)),
             (timer, deadline) => timer.or(deadline),

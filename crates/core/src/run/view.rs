@@ -80,9 +80,12 @@ impl WaitingFor {
 }
 
 impl RunState {
-    /// Everything that the run waits for, in the order of its steps.
+    /// Everything that the run waits for, in the order of its steps. A run that has ended waits for nothing.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<WaitingFor> {
+        if self.status.is_terminal() {
+            return Vec::new();
+        }
         let mut waits: Vec<WaitingFor> = Vec::new();
         for (node, step) in self.program.nodes.iter().zip(&self.steps) {
             for (n, item) in (0_u32..).zip(&step.items) {

@@ -73,7 +73,7 @@ impl StepKind for Agent {
                 if let Some(text) = result.remove("text") {
                     result.insert("response".to_owned(), text);
                 }
-                match map_outputs(&cx.step.outputs, Some("response"), result) {
+                match map_outputs(cx.outputs, Some("response"), result) {
                     Ok(outputs) => Next::Done(outputs),
                     Err(failure) => Next::Fail(failure),
                 }
@@ -89,7 +89,7 @@ fn request(cx: &StepCx<'_>) -> Result<ModelRequest, Failure> {
     let nobody = |what: &str| {
         Failure::new(
             FailureClass::Invalid,
-            format!("step `{}` names no {what}, and the settings have none: name one in the file, in `gorgon.toml`, or by `--{what}`", cx.step.id),
+            format!("step `{}` names no {what}, and the settings have none: name one in the file, in `gorgon.toml`, or by `--{what}`", cx.id),
         )
     };
     let provider = cx.models.provider(cx.params).ok_or_else(|| nobody("provider"))?.to_owned();

@@ -36,11 +36,11 @@ impl StepKind for Checkpoint {
     }
 
     fn next(&self, cx: &StepCx<'_>, _journal: &[Outcome]) -> Next {
-        let mut result = Map::from_iter([("checkpoint".to_owned(), Value::String(cx.step.id.to_string()))]);
+        let mut result = Map::from_iter([("checkpoint".to_owned(), Value::String(cx.id.to_string()))]);
         if let Some(message) = cx.params.get("message") {
             result.insert("message".to_owned(), message.clone());
         }
-        match map_outputs(&cx.step.outputs, Some("checkpoint"), result) {
+        match map_outputs(cx.outputs, Some("checkpoint"), result) {
             Ok(outputs) => Next::Done(outputs),
             Err(failure) => Next::Fail(failure),
         }

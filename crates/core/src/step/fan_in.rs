@@ -67,7 +67,7 @@ impl StepKind for FanIn {
             _ => Value::String(items.iter().map(text_of).collect::<Vec<_>>().join(&params.separator)),
         };
         let result = Map::from_iter([("response".to_owned(), response), ("item_count".to_owned(), count.into())]);
-        match map_outputs(&cx.step.outputs, Some("response"), result) {
+        match map_outputs(cx.outputs, Some("response"), result) {
             Ok(outputs) => Next::Done(outputs),
             Err(failure) => Next::Fail(failure),
         }

@@ -92,7 +92,7 @@ impl StepKind for Files {
                 } else {
                     "path"
                 };
-                match map_outputs(&cx.step.outputs, Some(primary), result) {
+                match map_outputs(cx.outputs, Some(primary), result) {
                     Ok(outputs) => Next::Done(outputs),
                     Err(failure) => Next::Fail(failure),
                 }

@@ -88,7 +88,7 @@ impl StepKind for Http {
         match journal.first() {
             None => Next::Call(Request::Http(request(params))),
             Some(Outcome::Succeeded { value, .. }) => match value.parse::<Answer>() {
-                Ok(answer) => finish(cx.step, &params, answer),
+                Ok(answer) => finish(cx.outputs, &params, answer),
                 Err(error) => Next::Fail(Failure::new(FailureClass::Invalid, format!("the answer has no readable form: {error}"))),
             },
             Some(Outcome::Failed { failure, .. }) => Next::Fail(failure.clone()),
@@ -134,7 +134,7 @@ fn encode(text: &str) -> String {
     })
 }
 
-fn finish(step: &Step, params: &Params, answer: Answer) -> Next {
+fn finish(outputs: &[String], params: &Params, answer: Answer) -> Next {
     if answer.status >= 400 && !params.allow_failure {
         let class = match answer.status {
             408 => FailureClass::TimedOut,
@@ -154,7 +154,7 @@ fn finish(step: &Step, params: &Params, answer: Answer) -> Next {
     result.insert("body".to_owned(), answer.body);
     result.insert("status".to_owned(), answer.status.into());
     result.insert("headers".to_owned(), answer.headers);
-    match map_outputs(&step.outputs, Some("body"), result) {
+    match map_outputs(outputs, Some("body"), result) {
         Ok(outputs) => Next::Done(outputs),
         Err(failure) => Next::Fail(failure),
     }

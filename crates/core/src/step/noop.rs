@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Next, Param, ParamType, StepCx, StepKind};
-use crate::call::{Outcome, Request};
+use super::{Next, Param, ParamType, StepCx, StepKind, map_outputs};
+use crate::call::{Failure, FailureClass, Outcome, Request};
 use crate::definition::EffectClass;
 
 pub(super) struct Noop;
@@ -32,15 +32,21 @@ impl StepKind for Noop {
     }
 
     fn next(&self, cx: &StepCx<'_>, journal: &[Outcome]) -> Next {
-        if journal.is_empty() {
-            return Next::Call(Request::Noop {});
+        match journal.first() {
+            None => return Next::Call(Request::Noop {}),
+            Some(Outcome::Succeeded { .. }) => {}
+            Some(Outcome::Failed { failure, .. }) => return Next::Fail(failure.clone()),
+            Some(Outcome::InDoubt { evidence }) => return Next::Fail(Failure::new(FailureClass::Rejected, evidence.clone())),
         }
         let mut result = Map::new();
         if let Some(value) = cx.params.get("value") {
             result.insert("result".to_owned(), value.clone());
-        } else if !cx.step.outputs.is_empty() {
+        } else if !cx.outputs.is_empty() {
             result.insert("result".to_owned(), Value::Null);
         }
-        Next::Done(result)
+        match map_outputs(cx.outputs, Some("result"), result) {
+            Ok(outputs) => Next::Done(outputs),
+            Err(failure) => Next::Fail(failure),
+        }
     }
 }

@@ -27,14 +27,14 @@ struct ApprovalParams {
 }
 
 /// What ended a wait, as the machine hands it to the step: the value of the only outcome in its journal.
-fn ended(journal: &[Outcome], step: &Step, primary: &str) -> Option<Next> {
+fn ended(journal: &[Outcome], outputs: &[String], primary: &str) -> Option<Next> {
     Some(match journal.first()? {
         Outcome::Succeeded { value, .. } => {
             let result = match value.value() {
                 Value::Object(map) => map,
                 other => Map::from_iter([(primary.to_owned(), other)]),
             };
-            match map_outputs(&step.outputs, Some(primary), result) {
+            match map_outputs(outputs, Some(primary), result) {
                 Ok(outputs) => Next::Done(outputs),
                 Err(failure) => Next::Fail(failure),
             }
@@ -72,7 +72,7 @@ impl StepKind for Approval {
     }
 
     fn next(&self, cx: &StepCx<'_>, journal: &[Outcome]) -> Next {
-        if let Some(next) = ended(journal, cx.step, "decision") {
+        if let Some(next) = ended(journal, cx.outputs, "decision") {
             return next;
         }
         match read::<ApprovalParams>(cx.params) {
@@ -115,7 +115,7 @@ impl StepKind for WaitStep {
     }
 
     fn next(&self, cx: &StepCx<'_>, journal: &[Outcome]) -> Next {
-        if let Some(next) = ended(journal, cx.step, "waited_ms") {
+        if let Some(next) = ended(journal, cx.outputs, "waited_ms") {
             return next;
         }
         match read::<WaitParams>(cx.params) {
@@ -164,7 +164,7 @@ impl StepKind for SignalStep {
     }
 
     fn next(&self, cx: &StepCx<'_>, journal: &[Outcome]) -> Next {
-        if let Some(next) = ended(journal, cx.step, "payload") {
+        if let Some(next) = ended(journal, cx.outputs, "payload") {
             return next;
         }
         match read::<SignalParams>(cx.params) {

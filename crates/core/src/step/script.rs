@@ -66,7 +66,7 @@ impl StepKind for Script {
                     Value::Object(map) => map,
                     other => Map::from_iter([("result".to_owned(), other)]),
                 };
-                match map_outputs(&cx.step.outputs, Some("result"), result) {
+                match map_outputs(cx.outputs, Some("result"), result) {
                     Ok(outputs) => Next::Done(outputs),
                     Err(failure) => Next::Fail(failure),
                 }

@@ -108,7 +108,7 @@ impl StepKind for Shell {
                 Err(failure) => Next::Fail(failure),
             },
             Some(Outcome::Succeeded { value, .. }) => match value.parse::<Exit>() {
-                Ok(exit) => finish(cx.step, &params, exit),
+                Ok(exit) => finish(cx.outputs, &params, exit),
                 Err(error) => Next::Fail(Failure::new(FailureClass::Invalid, format!("the process left no readable result: {error}"))),
             },
             Some(Outcome::Failed { failure, .. }) => Next::Fail(failure.clone()),
@@ -145,7 +145,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn finish(step: &Step, params: &Params, exit: Exit) -> Next {
+fn finish(outputs: &[String], params: &Params, exit: Exit) -> Next {
     let trimmed = |text: String| text.strip_suffix('\n').map(str::to_owned).unwrap_or(text);
     let (stdout, stderr) = (trimmed(exit.stdout), trimmed(exit.stderr));
     if exit.exit_code != 0 && !params.allow_failure {
@@ -158,9 +158,9 @@ fn finish(step: &Step, params: &Params, exit: Exit) -> Next {
     }
     let mut result = Map::new();
     // Further outputs are keys of a JSON object on standard output; the first one is the text itself.
-    if step.outputs.len() > 1 {
+    if outputs.len() > 1 {
         let object = serde_json::from_str::<Map<String, Value>>(&stdout).unwrap_or_default();
-        for name in step.outputs.iter().skip(1) {
+        for name in outputs.iter().skip(1) {
             if let Some(value) = object.get(name) {
                 result.insert(name.clone(), value.clone());
             }
@@ -169,7 +169,7 @@ fn finish(step: &Step, params: &Params, exit: Exit) -> Next {
     result.insert("stdout".to_owned(), Value::String(stdout));
     result.insert("stderr".to_owned(), Value::String(stderr));
     result.insert("exit_code".to_owned(), exit.exit_code.into());
-    match map_outputs(&step.outputs, Some("stdout"), result) {
+    match map_outputs(outputs, Some("stdout"), result) {
         Ok(outputs) => Next::Done(outputs),
         Err(mut failure) => {
             failure.message.push_str("; outputs after the first are keys of a JSON object on standard output");

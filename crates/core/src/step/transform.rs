@@ -58,7 +58,7 @@ impl StepKind for Transform {
                 Map::from_iter([("result".to_owned(), value)])
             }
         };
-        match map_outputs(&cx.step.outputs, Some("result"), result) {
+        match map_outputs(cx.outputs, Some("result"), result) {
             Ok(outputs) => Next::Done(outputs),
             Err(failure) => Next::Fail(failure),
         }

@@ -22,6 +22,13 @@ pub(super) struct Calls {
     in_flight: HashMap<CallId, (CancellationToken, Family)>,
 }
 
+/// Whatever ends an owner, nobody is left who could take in what its calls answer.
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
 impl Calls {
     pub(super) fn new(shared: Arc<Shared>, run: RunKey) -> Self {
         Self { shared, run, in_flight: HashMap::new() }

@@ -26,7 +26,7 @@ async fn perform(call: &Call, request: ProcessRequest) -> Outcome {
 
 /// With little patience for those that do not end.
 async fn perform_hastily(call: &Call, request: ProcessRequest) -> Outcome {
-    let options = ProcessOptions { grace: Duration::from_millis(100) };
+    let options = ProcessOptions { grace: Duration::from_millis(100), ..ProcessOptions::default() };
     call.perform(&ProcessExecutor::new(options), Request::Process(request)).await
 }
 

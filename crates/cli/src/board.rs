@@ -1,0 +1,244 @@
+//! A run as its watcher sees it: folded from the events that come, so nothing has to be asked again for each of them.
+//!
+//! It is a picture, not the truth: whatever is printed at the end comes from the run itself.
+
+use std::collections::HashMap;
+
+use gorgon_api::{OutputFrame, Run, Time};
+use gorgon_core::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
+use gorgon_core::ids::{RunId, StepId};
+use gorgon_core::money::Amounts;
+use gorgon_core::run::{RunStatus, StepStatus};
+use gorgon_core::step::Wait;
+
+/// A run as its watcher sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Board {
+    pub(crate) id: RunId,
+    pub(crate) workflow: String,
+    pub(crate) status: RunStatus,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) charged: Amounts,
+    pub(crate) created_at: Time,
+    pub(crate) ended_at: Option<Time>,
+    /// How many events it has seen.
+    pub(crate) events: u64,
+    places: HashMap<StepId, usize>,
+}
+
+/// A step as its watcher sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: StepId,
+    pub(crate) parent: Option<usize>,
+    pub(crate) status: StepStatus,
+    /// Elements: how many there are, ended well, failed. A plain step has none.
+    pub(crate) items: Option<(u32, u32, u32)>,
+    pub(crate) attempt: u32,
+    pub(crate) charged: Amounts,
+    pub(crate) simulated: bool,
+    /// What there is to know in a few words.
+    pub(crate) note: String,
+    /// The last line of its live output.
+    pub(crate) tail: String,
+    pub(crate) started_at: Option<Time>,
+    pub(crate) ended_at: Option<Time>,
+}
+
+impl Board {
+    /// The board of a run before its first event: its steps, and nothing of what they did.
+    pub(crate) fn empty(run: &Run) -> Self {
+        let places: HashMap<StepId, usize> = run.steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
+        let rows = run.steps.iter().map(|step| Row {
+            id: step.id.clone(),
+            parent: step.parent.as_ref().and_then(|parent| places.get(parent).copied()),
+            status: StepStatus::Pending,
+            items: step.items.map(|_| (0, 0, 0)),
+            attempt: 0,
+            charged: Amounts::ZERO,
+            simulated: false,
+            note: String::new(),
+            tail: String::new(),
+            started_at: None,
+            ended_at: None,
+        });
+        let rows = rows.collect();
+        let (id, workflow, created_at) = (run.id, run.workflow.clone(), run.created_at);
+        Self { id, workflow, status: RunStatus::Queued, rows, charged: Amounts::ZERO, created_at, ended_at: None, events: 0, places }
+    }
+
+    /// The board of a run as it stands.
+    pub(crate) fn of(run: &Run) -> Self {
+        let mut board = Self::empty(run);
+        board.refresh(run);
+        board
+    }
+
+    /// Takes over what the run itself says.
+    pub(crate) fn refresh(&mut self, run: &Run) {
+        self.status = run.status;
+        self.charged = Amounts { cost_nano_usd: run.cost_nano_usd, tokens: run.tokens, calls: run.calls };
+        self.ended_at = run.ended_at;
+        self.events = self.events.max(run.events);
+        for (row, step) in self.rows.iter_mut().zip(&run.steps) {
+            row.status = step.status;
+            row.items = step.items.map(|items| (items.total, items.succeeded, items.failed));
+            row.attempt = step.attempts;
+            row.charged = Amounts { cost_nano_usd: step.cost_nano_usd, tokens: step.tokens, calls: step.calls };
+            row.simulated = step.simulated;
+            (row.started_at, row.ended_at) = (step.started_at, step.ended_at);
+            if let Some(error) = step.error.as_ref().filter(|_| step.status != StepStatus::Succeeded) {
+                row.note = first_line(&error.message);
+            }
+            if let Some(reason) = step.skipped {
+                row.note = reason.sentence().to_owned();
+            }
+        }
+        for waiting in &run.waiting_for {
+            if let Some((step, note)) = crate::report::waiting_note(waiting) {
+                if let Some(row) = self.row(step) {
+                    row.note = note;
+                }
+            }
+        }
+    }
+
+    /// A piece of live output.
+    pub(crate) fn output(&mut self, piece: &OutputFrame) {
+        let Some(row) = self.row(&StepId::from(piece.step.as_str())) else { return };
+        if let Some(line) = piece.text.lines().rev().find(|line| !line.trim().is_empty()) {
+            row.tail = line.chars().filter(|c| !c.is_control()).take(400).collect();
+        }
+    }
+
+    fn row(&mut self, step: &StepId) -> Option<&mut Row> {
+        self.places.get(step).map(|&place| &mut self.rows[place])
+    }
+
+    /// Something happened.
+    pub(crate) fn apply(&mut self, at: Time, event: &Event) {
+        self.events += 1;
+        match event {
+            Event::RunCreated(_) => self.status = RunStatus::Running,
+            Event::StatusChanged { status } => self.status = *status,
+            Event::StepSkipped { step, reason } => self.skip(step, *reason, at),
+            Event::GroupOpened { step } => self.start(step, at),
+            Event::FannedOut { step, count, .. } => {
+                self.start(step, at);
+                self.change(step, |row| row.items = Some((*count, 0, 0)));
+            }
+            Event::AttemptStarted { at: item, attempt, .. } => {
+                self.start(&item.step, at);
+                self.change(&item.step, |row| row.attempt = *attempt);
+            }
+            Event::CallStarted(started) => {
+                let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.provider == crate::settings::SIMULATED);
+                self.start(&started.call.step, at);
+                self.change(&started.call.step, |row| row.simulated |= simulated);
+            }
+            Event::CallSettled { call, settlement, .. } => self.charge(&call.step, settlement.map(|settlement| settlement.charged)),
+            Event::CallDoubted { call, verdict, settlement, .. } => {
+                self.charge(&call.step, settlement.map(|settlement| settlement.charged));
+                if *verdict == DoubtVerdict::Ask {
+                    self.change(&call.step, |row| (row.status, row.note) = (StepStatus::InDoubt, "was in flight when its process died".to_owned()));
+                }
+            }
+            Event::DoubtResolved { at: item, resolution, .. } => {
+                if *resolution == Resolution::Redo {
+                    self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Running, String::new()));
+                }
+            }
+            Event::WaitStarted { at: item, wait, .. } => self.wait(item, wait, at),
+            Event::WaitEnded { at: item, .. } | Event::BackoffEnded { at: item } => {
+                self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Running, String::new()));
+            }
+            Event::ApprovalDecided { at: item, approved, by, .. } => {
+                let word = if *approved { "approved" } else { "rejected" };
+                self.change(&item.step, |row| row.note = format!("{word} by {by}"));
+            }
+            Event::AttemptFailed { at: item, failure, retry_at, .. } => {
+                let status = if retry_at.is_some() { StepStatus::Waiting } else { StepStatus::Running };
+                self.change(&item.step, |row| {
+                    row.note = first_line(&failure.message);
+                    if row.items.is_none() {
+                        row.status = status;
+                    }
+                });
+            }
+            Event::ItemSucceeded { step, .. } => self.change(step, |row| count(row, 1, 0)),
+            Event::ItemFailed { step, failure, .. } => self.change(step, |row| {
+                count(row, 0, 1);
+                row.note = first_line(&failure.message);
+            }),
+            Event::StepSucceeded { step, .. } => self.end(step, StepStatus::Succeeded, "", at),
+            Event::StepFailed { step, failure, .. } => self.end(step, StepStatus::Failed, &failure.message, at),
+            Event::FallbackChosen { step, fallback, .. } => self.change(step, |row| row.note = format!("{fallback} takes its place")),
+            Event::Reopened { steps, keep, .. } => {
+                for step in steps {
+                    self.change(step, |row| (row.status, row.note, row.started_at, row.ended_at) = (StepStatus::Pending, String::new(), None, None));
+                }
+                for step in keep {
+                    self.change(step, |row| (row.status, row.note, row.ended_at) = (StepStatus::Running, String::new(), None));
+                }
+                (self.status, self.ended_at) = (RunStatus::Running, None);
+            }
+            Event::RunFinished { status, .. } => (self.status, self.ended_at) = (*status, Some(at)),
+            Event::SignalReceived { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
+            Event::Paused { .. } => self.status = RunStatus::Paused,
+            Event::Resumed { .. } => (self.status, self.ended_at) = (RunStatus::Running, None),
+        }
+    }
+
+    fn change(&mut self, step: &StepId, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.row(step) {
+            change(row);
+        }
+    }
+
+    fn start(&mut self, step: &StepId, at: Time) {
+        self.change(step, |row| {
+            row.status = StepStatus::Running;
+            row.started_at.get_or_insert(at);
+        });
+    }
+
+    fn end(&mut self, step: &StepId, status: StepStatus, note: &str, at: Time) {
+        self.change(step, |row| {
+            (row.status, row.note, row.ended_at) = (status, first_line(note), Some(at));
+            row.started_at.get_or_insert(at);
+            row.tail.clear();
+        });
+    }
+
+    fn skip(&mut self, step: &StepId, reason: SkipReason, at: Time) {
+        self.change(step, |row| (row.status, row.note, row.ended_at) = (StepStatus::Skipped, reason.sentence().to_owned(), Some(at)));
+    }
+
+    fn wait(&mut self, item: &ItemRef, wait: &Wait, at: Time) {
+        let note = match wait {
+            Wait::Timer { .. } => "waits".to_owned(),
+            Wait::Signal { name, .. } => format!("waits for the signal `{name}`"),
+            Wait::Approval { prompt, .. } => format!("waits for approval: {}", first_line(prompt)),
+        };
+        self.start(&item.step, at);
+        self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Waiting, note));
+    }
+
+    fn charge(&mut self, step: &StepId, charged: Option<Amounts>) {
+        let Some(charged) = charged else { return };
+        self.charged = self.charged.plus(charged);
+        self.change(step, |row| row.charged = row.charged.plus(charged));
+    }
+}
+
+fn count(row: &mut Row, succeeded: u32, failed: u32) {
+    if let Some((_, well, badly)) = &mut row.items {
+        *well += succeeded;
+        *badly += failed;
+    }
+}
+
+/// The first line of a text, without what a terminal would obey.
+pub(crate) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect()
+}

@@ -1,0 +1,348 @@
+//! Following a run until it ends, until it needs somebody who is not here, or until this command is interrupted.
+
+use std::time::Duration;
+
+use gorgon_api::{CommandName, Pause, Run, Time};
+use gorgon_client::{Error, Frame, Frames};
+use gorgon_core::run::RunStatus;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::board::Board;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::prompt::{Answer, Keyboard, Question};
+use crate::report;
+use crate::session::Session;
+use crate::view::View;
+
+/// How often the picture is drawn while nothing happens: times go on.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// How a run is followed.
+pub(crate) struct Follow {
+    pub(crate) view: View,
+    /// Whether the run belongs to this command: an interrupt pauses it.
+    pub(crate) owned: bool,
+    /// Whether to stay when nothing moves without somebody.
+    pub(crate) stays: bool,
+    /// Whether there is somebody to ask.
+    pub(crate) asks: bool,
+    /// How many events were there before: they are not told again.
+    pub(crate) told: u64,
+}
+
+/// How following ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The run has ended.
+    Ended,
+    /// Nothing moves without somebody.
+    Waiting,
+    /// This command was interrupted.
+    Interrupted,
+}
+
+impl End {
+    /// What the process ends with.
+    pub(crate) fn exit(self, run: &Run) -> Exit {
+        match self {
+            Self::Ended => Exit::of_status(run.status),
+            Self::Waiting => Exit::Waiting,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// Follows a run.
+pub(crate) async fn follow(session: &mut Session<'_>, run: Run, how: Follow) -> Result<(Run, End), Fault> {
+    let interrupts = Interrupts::listen()?;
+    let keyboard = how.asks.then(Keyboard::listen);
+    let id = run.id.to_string();
+    let mut follower = Follower { board: Board::empty(&run), how, id, known: run.events, interrupted: false, question: None, said_waiting: false };
+    follower.until_the_end(session, interrupts, keyboard).await
+}
+
+struct Follower {
+    board: Board,
+    how: Follow,
+    id: String,
+    /// Events that the run had when it was last asked: before the board has seen them, it stands in the past.
+    known: u64,
+    interrupted: bool,
+    question: Option<Question>,
+    said_waiting: bool,
+}
+
+impl Follower {
+    async fn until_the_end(&mut self, session: &mut Session<'_>, mut interrupts: Interrupts, mut keyboard: Option<Keyboard>) -> Result<(Run, End), Fault> {
+        let mut after = 0;
+        loop {
+            let mut frames = match session.client.events(&self.id, after).await {
+                Ok(frames) => frames,
+                Err(error) => {
+                    self.reconnect(session, error).await?;
+                    continue;
+                }
+            };
+            match self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await {
+                Ok(end) => return Ok(end),
+                Err(Stop::Gone(error)) => self.reconnect(session, error).await?,
+                Err(Stop::Fault(fault)) => return Err(fault),
+            }
+        }
+    }
+
+    async fn reconnect(&mut self, session: &mut Session<'_>, error: Error) -> Result<(), Fault> {
+        match error {
+            Error::Unreachable { .. } | Error::Broken(_) => {}
+            Error::Problem(_) | Error::Unreadable(_) => return Err(error.into()),
+        }
+        session.again().await?;
+        if session.is_holder() && !session.context.printer.json && matches!(self.how.view, View::Lines) {
+            session.context.printer.say("the process that held the data directory went away; this one goes on");
+        }
+        Ok(())
+    }
+
+    async fn watch(
+        &mut self,
+        session: &Session<'_>,
+        frames: &mut Frames,
+        after: &mut u64,
+        interrupts: &mut Interrupts,
+        keyboard: &mut Option<Keyboard>,
+    ) -> Result<(Run, End), Stop> {
+        let mut redraw = tokio::time::interval(REDRAW);
+        redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let line = async {
+                match keyboard.as_mut() {
+                    Some(keyboard) => keyboard.line().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                frame = frames.next() => match frame.map_err(Stop::Gone)? {
+                    None => return Err(Stop::Gone(Error::Broken("the holder closed the stream".to_owned()))),
+                    Some(frame) => if let Some(end) = self.take(session, frame, after).await? {
+                        return Ok(end);
+                    },
+                },
+                () = interrupts.next() => if let Some(end) = self.interrupt(session).await? {
+                    return Ok(end);
+                },
+                line = line => if let Some(end) = self.answer(session, &line).await? {
+                    return Ok(end);
+                },
+                _ = redraw.tick() => if self.question.is_none() {
+                    self.how.view.draw(&self.board, Time::now());
+                },
+            }
+            if session.context.printer.is_gone() {
+                let run = session.client.run(&self.id).await?;
+                return Ok((run, End::Interrupted));
+            }
+        }
+    }
+
+    async fn take(&mut self, session: &Session<'_>, frame: Frame, after: &mut u64) -> Result<Option<(Run, End)>, Stop> {
+        match frame {
+            Frame::Output(piece) => {
+                self.board.output(&piece);
+                Ok(None)
+            }
+            Frame::Append(append) => {
+                *after = append.pos;
+                let events = append.events().map_err(|error| Fault::new(gorgon_core::diagnostic::Code::StoreTooNew, format!("an event cannot be read: {error}")))?;
+                for event in &events {
+                    self.board.apply(append.at, event);
+                    if self.board.events > self.how.told {
+                        self.how.view.event(&session.context.printer, &self.board, &append, event);
+                    }
+                }
+                if self.question.is_none() {
+                    self.how.view.draw(&self.board, Time::now());
+                }
+                self.look(session).await
+            }
+            Frame::Done => {
+                let run = session.client.run(&self.id).await?;
+                if !run.status.is_terminal() {
+                    // Somebody opened it again in between.
+                    return Err(Stop::Gone(Error::Broken("the run was opened again".to_owned())));
+                }
+                Ok(Some(self.end(run, End::Ended)))
+            }
+        }
+    }
+
+    /// Whether the run stands still now, and what that means here.
+    async fn look(&mut self, session: &Session<'_>) -> Result<Option<(Run, End)>, Stop> {
+        if self.board.events < self.known || !(self.interrupted || matches!(self.board.status, RunStatus::Waiting | RunStatus::Paused)) {
+            self.withdraw(session);
+            self.said_waiting = false;
+            return Ok(None);
+        }
+        let run = session.client.run(&self.id).await?;
+        self.known = run.events;
+        if run.events > self.board.events {
+            return Ok(None);
+        }
+        if self.interrupted && run.in_flight == 0 && !run.status.is_terminal() {
+            return Ok(Some(self.end(run, End::Interrupted)));
+        }
+        let asked = self.ask(session, &run);
+        if run.needs_somebody() && !self.how.stays && !(self.how.asks && asked) && !self.interrupted {
+            return Ok(Some(self.end(run, End::Waiting)));
+        }
+        if run.needs_somebody() && self.how.stays && !asked && !self.said_waiting {
+            self.said_waiting = true;
+            self.below(session, &run);
+        }
+        Ok(None)
+    }
+
+    /// Asks what can be decided here; answers whether there is such a thing.
+    fn ask(&mut self, session: &Session<'_>, run: &Run) -> bool {
+        let found = if self.how.asks && run.status == RunStatus::Waiting { Question::of(run) } else { None };
+        let Some((question, waiting)) = found else {
+            self.withdraw(session);
+            return false;
+        };
+        if self.question.as_ref() == Some(&question) {
+            return true;
+        }
+        self.board.refresh(run);
+        self.withdraw(session);
+        let printer = &session.context.printer;
+        match &mut self.how.view {
+            View::Tree(tree) => {
+                tree.picture(&self.board, Time::now());
+                let lines = question.ask(printer, waiting);
+                // The answer ends with a line break of its own.
+                tree.wrote(lines + 1);
+            }
+            View::Lines | View::Events | View::Silent => drop(question.ask(printer, waiting)),
+        }
+        self.question = Some(question);
+        true
+    }
+
+    /// What was asked has been decided elsewhere.
+    fn withdraw(&mut self, session: &Session<'_>) {
+        if self.question.take().is_some() {
+            session.context.printer.say("");
+        }
+    }
+
+    async fn answer(&mut self, session: &Session<'_>, line: &str) -> Result<Option<(Run, End)>, Stop> {
+        let Some(question) = self.question.take() else { return Ok(None) };
+        let context = session.context;
+        let sent = match question.answer(line, &context.user) {
+            Answer::Decide(name, decide) => session.client.command(&self.id, name, &decide).await,
+            Answer::Resolve(resolve) => session.client.command(&self.id, CommandName::Resolve, &resolve).await,
+            Answer::Unclear => session.client.run(&self.id).await,
+        };
+        match sent {
+            Ok(run) => self.known = run.events,
+            // Somebody else was faster: the run goes on as they said.
+            Err(Error::Problem(problem)) => self.say_below(session, &problem.detail),
+            Err(error) => return Err(Stop::Gone(error)),
+        }
+        self.look(session).await
+    }
+
+    async fn interrupt(&mut self, session: &Session<'_>) -> Result<Option<(Run, End)>, Stop> {
+        let printer = &session.context.printer;
+        if self.interrupted {
+            session.abandon();
+            printer.say(format!("left at once; what was in flight is in doubt. To go on: gorgon resume {}", last_six(&self.id)));
+            std::process::exit(i32::from(Exit::Interrupted.number()));
+        }
+        let run = session.client.run(&self.id).await?;
+        if !self.how.owned || run.status == RunStatus::Paused && run.in_flight == 0 {
+            return Ok(Some(self.end(run, End::Interrupted)));
+        }
+        self.interrupted = true;
+        let pause = Pause { interrupt: true, by: session.context.user.clone() };
+        match session.client.command(&self.id, CommandName::Pause, &pause).await {
+            Ok(run) if run.in_flight == 0 && !run.status.is_terminal() => return Ok(Some(self.end(run, End::Interrupted))),
+            Ok(run) => {
+                self.known = run.events;
+                let calls = report::counted(u64::from(run.in_flight), "call");
+                self.say_below(session, &format!("interrupted: waiting for {calls} in flight (once more to leave them in doubt)"));
+            }
+            // It is ending by itself, or somebody else paused it.
+            Err(Error::Problem(problem)) => self.say_below(session, &problem.detail),
+            Err(error) => return Err(Stop::Gone(error)),
+        }
+        Ok(None)
+    }
+
+    fn say_below(&mut self, session: &Session<'_>, line: &str) {
+        session.context.printer.say(line);
+        if let View::Tree(tree) = &mut self.how.view {
+            tree.wrote(1);
+        }
+    }
+
+    /// Why the run stands still, for somebody who stays.
+    fn below(&mut self, session: &Session<'_>, run: &Run) {
+        self.board.refresh(run);
+        self.how.view.settle(&self.board, Time::now());
+        if !session.context.printer.json {
+            for line in report::way_on(run) {
+                session.context.printer.say(line);
+            }
+        }
+    }
+
+    fn end(&mut self, run: Run, end: End) -> (Run, End) {
+        self.board.refresh(&run);
+        self.how.view.settle(&self.board, Time::now());
+        (run, end)
+    }
+}
+
+fn last_six(id: &str) -> &str {
+    &id[id.len().saturating_sub(6)..]
+}
+
+/// Why watching stopped before the end.
+enum Stop {
+    /// The holder went away: whoever takes its place is asked.
+    Gone(Error),
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Ctrl-C, and the polite request to end.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self, Fault> {
+        let failed = |error: std::io::Error| Fault::internal(format!("signals cannot be listened to: {error}"));
+        Ok(Self { interrupt: signal(SignalKind::interrupt()).map_err(failed)?, terminate: signal(SignalKind::terminate()).map_err(failed)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

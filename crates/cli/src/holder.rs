@@ -1,0 +1,76 @@
+//! Being the process that holds a store: opening it, serving it, and letting go of it.
+
+mod detach;
+mod folder;
+mod open;
+mod socket;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gorgon_client::Client;
+use gorgon_engine::Engine;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::detach::{LOG, spawn};
+pub(crate) use self::open::{OpenOutcome, open_memory, open_store};
+pub(crate) use self::socket::socket_path;
+use crate::printer::Printer;
+
+/// How long connections may take to end once the holder lets go.
+const CLOSE_GRACE: Duration = Duration::from_millis(300);
+
+/// How long whoever connected before the socket was gone may take to be let in.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// The holder of a store.
+pub(crate) struct Holder {
+    pub(crate) engine: Engine,
+    socket: PathBuf,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    /// The folder of a socket that is for this process only; removed with it.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Holder {
+    /// A client of it.
+    pub(crate) fn client(&self) -> Client {
+        Client::unix(&self.socket)
+    }
+
+    /// Stays until no call is in flight: they are paid for, and a call that is left is in doubt.
+    pub(crate) async fn stay(&self, printer: &Printer) {
+        let mut activity = self.engine.activity();
+        let calls = activity.borrow().calls_in_flight;
+        if calls == 0 {
+            return;
+        }
+        let (calls, verb) = if calls == 1 { ("1 call".to_owned(), "is") } else { (format!("{calls} calls"), "are") };
+        printer.say(format!("{calls} of other runs {verb} in flight: staying until they have ended (Ctrl-C leaves them in doubt)"));
+        let quiet = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some());
+        tokio::select! {
+            _ = quiet => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+
+    /// Lets go: whoever waits for the store can have it.
+    pub(crate) async fn close(self) {
+        // Without the file nobody new comes; who has come is served.
+        let _ = std::fs::remove_file(&self.socket);
+        tokio::time::sleep(LINGER).await;
+        self.stop.cancel();
+        let mut server = self.server;
+        if tokio::time::timeout(CLOSE_GRACE, &mut server).await.is_err() {
+            server.abort();
+        }
+        self.engine.shutdown(Duration::ZERO).await;
+    }
+
+    /// Leaves at once: calls in flight are in doubt for the next holder.
+    pub(crate) fn abandon(&self) {
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}

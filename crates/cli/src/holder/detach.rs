@@ -1,0 +1,29 @@
+//! Leaving a holder behind in the background.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Stdio};
+
+use super::folder::make_private;
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// The file, in the data directory, that takes what a background holder has to say.
+pub(crate) const LOG: &str = "holder.log";
+
+/// Starts a holder that outlives this process. If somebody holds the store now, it waits for its turn.
+pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
+    make_private(&settings.data_dir.value)?;
+    let log = settings.data_dir.value.join(LOG);
+    let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| Fault::io(&log, &error))?;
+    let binary = std::env::current_exe().map_err(|error| Fault::internal(error.to_string()))?;
+    let child = Command::new(&binary)
+        .arg("--data-dir")
+        .arg(&settings.data_dir.value)
+        .arg("holder")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(open)
+        .spawn();
+    child.map(drop).map_err(|error| Fault::io(binary, &error))
+}

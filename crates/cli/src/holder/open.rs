@@ -1,0 +1,167 @@
+//! From settings to a running engine behind a socket.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gorgon_core::budget::{Balance, Scope};
+use gorgon_engine::{Engine, Options, SystemClock, SystemEntropy};
+use gorgon_ports::{Executor, Journal, Ledger, Runs};
+use gorgon_providers::{ModelExecutor, Provider, Providers, Unavailable, build};
+use gorgon_store_memory::MemoryStore;
+use gorgon_store_sqlite::{OpenError, SqliteStore};
+use gorgon_tools::process_group::Leftovers;
+use gorgon_tools::{AllowPrivate, HttpOptions, ProcessOptions, ToolOptions, executors};
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Holder;
+use super::folder::make_private;
+use crate::fault::Fault;
+use crate::session::BACKGROUND;
+use crate::settings::Settings;
+
+/// Whose runs these are, on a machine where nobody logs in.
+const TENANT: &str = "local";
+
+/// What came of trying to hold the store.
+pub(crate) enum OpenOutcome {
+    /// It is ours.
+    Ours(Box<Holder>),
+    /// Somebody else has it.
+    Held(HeldBy),
+}
+
+/// Who has the store.
+pub(crate) struct HeldBy(pub(crate) OpenError);
+
+impl HeldBy {
+    /// Whether it is a background holder, which stays.
+    pub(crate) fn is_background(&self) -> bool {
+        matches!(&self.0, OpenError::Held { note, .. } if note.contains(BACKGROUND))
+    }
+}
+
+/// A store, by its three sides.
+struct Store {
+    journal: Arc<dyn Journal>,
+    runs: Arc<dyn Runs>,
+    ledger: Arc<dyn Ledger>,
+}
+
+/// Opens the store of the settings. With a socket it is served to everybody who may open that file; without, to this process only.
+pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: &str, runs_go_on: bool) -> Result<OpenOutcome, Fault> {
+    make_private(&settings.data_dir.value)?;
+    let mut options = gorgon_store_sqlite::Options::new(&settings.database.value);
+    options.lock_note = socket.map_or_else(|| format!("{who}, listens to nobody"), |socket| format!("{who}, listens at {}", socket.display()));
+    let store = match SqliteStore::open(options) {
+        Ok(store) => Arc::new(store),
+        Err(held @ OpenError::Held { .. }) => return Ok(OpenOutcome::Held(HeldBy(held))),
+        Err(error) => return Err(error.into()),
+    };
+    let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
+    serve(settings, store, socket, runs_go_on, true).await.map(|holder| OpenOutcome::Ours(Box::new(holder)))
+}
+
+/// Opens a store that ends with this process.
+pub(crate) async fn open_memory(settings: &Settings, runs_go_on: bool) -> Result<Holder, Fault> {
+    let store = Arc::new(MemoryStore::new());
+    let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
+    serve(settings, store, None, runs_go_on, false).await
+}
+
+async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, keeps: bool) -> Result<Holder, Fault> {
+    let providers = providers(settings);
+    let names = settings.providers.keys().cloned().collect();
+    let engine = Engine::open(Options {
+        journal: store.journal,
+        runs: store.runs,
+        ledger: store.ledger,
+        executors: all_executors(settings, providers, keeps)?,
+        prices: settings.prices(),
+        providers: names,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        log_dir: keeps.then(|| settings.data_dir.value.join("logs")),
+        tenant: TENANT.to_owned(),
+        scopes: vec![Scope::Tenant(TENANT.to_owned())],
+        permits: settings.engine_permits(),
+        run: runs_go_on,
+    })
+    .await?;
+    set_limits(&engine, settings).await?;
+    let (socket, folder) = match socket {
+        Some(socket) => (socket.to_owned(), None),
+        None => {
+            let folder = tempfile::Builder::new().prefix("gorgon-").permissions(std::fs::Permissions::from_mode(0o700)).tempdir();
+            let folder = folder.map_err(|error| Fault::io(std::env::temp_dir(), &error))?;
+            (folder.path().join("s"), Some(folder))
+        }
+    };
+    let listener = bind(&socket)?;
+    let stop = CancellationToken::new();
+    let router = gorgon_server::router(engine.clone());
+    let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
+    Ok(Holder { engine, socket, stop, server, _folder: folder })
+}
+
+/// Whoever holds the store owns the socket: what lies there is left over from a process that died.
+fn bind(socket: &PathBuf) -> Result<UnixListener, Fault> {
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::io(socket, &error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket).map_err(|error| Fault::io(socket, &error))?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(|error| Fault::io(socket, &error))?;
+    Ok(listener)
+}
+
+fn providers(settings: &Settings) -> Providers {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let built = settings.providers.iter().map(|(name, config)| {
+        let provider: Arc<dyn Provider> = match build(name, &config.value, &lookup) {
+            Ok(provider) => provider,
+            // Other runs may not need it: those that do fail with the reason.
+            Err(why) => Arc::new(Unavailable::because(why)),
+        };
+        (name.clone(), provider)
+    });
+    Providers::new(built.collect())
+}
+
+fn all_executors(settings: &Settings, providers: Providers, keeps: bool) -> Result<Vec<Arc<dyn Executor>>, Fault> {
+    let allow_private = AllowPrivate::parse(&settings.allow_private.value).map_err(|bad| Fault::new(gorgon_core::diagnostic::Code::BadSetting, bad.to_string()))?;
+    let mut http = HttpOptions::default();
+    http.allow_private = allow_private;
+    let mut process = ProcessOptions::default();
+    if keeps {
+        let dir = settings.data_dir.value.join("processes");
+        let leftovers = Leftovers::in_dir(&dir).map_err(|error| Fault::io(&dir, &error))?;
+        // What a killed holder left running is ended before anybody decides what became of its calls.
+        for group in leftovers.end_all() {
+            tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
+        }
+        process.leftovers = Some(leftovers);
+    }
+    let mut all = executors(ToolOptions { http, process, ..ToolOptions::default() });
+    all.push(Arc::new(ModelExecutor::new(providers)));
+    Ok(all)
+}
+
+/// Makes the ledger say what the settings say. A limit that was taken out of the settings is lifted; what was spent stays.
+async fn set_limits(engine: &Engine, settings: &Settings) -> Result<(), Fault> {
+    let rows = engine.budgets().await?;
+    let tenant = Scope::Tenant(TENANT.to_owned());
+    for (meter, limit) in &settings.budget {
+        let known = rows.iter().find(|row| row.id.scope == tenant && row.id.meter == *meter).map(|row| row.balance.limit);
+        let wanted = match (limit.value, known) {
+            (Some(limit), _) => limit,
+            (None, Some(_)) => Balance::AMOUNT_MAX,
+            (None, None) => continue,
+        };
+        if known != Some(wanted) {
+            engine.set_limit(None, *meter, wanted).await?;
+        }
+    }
+    Ok(())
+}

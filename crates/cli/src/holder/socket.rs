@@ -1,0 +1,25 @@
+//! Where the holder listens.
+
+use std::path::{Path, PathBuf};
+
+use gorgon_core::ids::ContentHash;
+
+use super::folder::run_folder;
+use crate::fault::Fault;
+
+/// The longest path that is used: the kernel takes 107 bytes on Linux and 103 on macOS.
+const PATH_BYTES_MAX: usize = 100;
+
+const NAME: &str = "gorgon.sock";
+
+/// The socket of a data directory: in it, or in the user's run folder if the path would be too long. Every process comes to the same answer.
+pub(crate) fn socket_path(data_dir: &Path) -> Result<PathBuf, Fault> {
+    let path = data_dir.join(NAME);
+    if path.as_os_str().len() <= PATH_BYTES_MAX {
+        return Ok(path);
+    }
+    // One folder may be named in several ways.
+    let folder = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
+    let hash = ContentHash::of(folder.as_os_str().as_encoded_bytes()).to_string();
+    Ok(run_folder()?.join(format!("gorgon-{}.sock", &hash[..16])))
+}

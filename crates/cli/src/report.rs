@@ -1,0 +1,239 @@
+//! What is said of a run when the command is done with it: outputs, cost, failure, and the way on.
+
+use gorgon_api::{Run, RunStep, Time, Waiting};
+use gorgon_core::diagnostic::Code;
+use gorgon_core::ids::{RunId, StepId};
+use gorgon_core::money::{Meter, show_usd};
+use gorgon_core::run::{RunStatus, StepStatus};
+use serde_json::Value;
+
+use crate::board::first_line;
+use crate::printer::Printer;
+
+/// Most lines of a failure's detail.
+const DETAIL_LINES_MAX: usize = 15;
+
+/// How a run is named in commands: the last six characters of its id, which are enough on one machine.
+pub(crate) fn short(id: RunId) -> String {
+    let text = id.to_string();
+    text[text.len().saturating_sub(6)..].to_owned()
+}
+
+/// A time span in seconds, short.
+pub(crate) fn elapsed(from: Time, to: Time) -> String {
+    let ms = u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0);
+    match ms / 1_000 {
+        0..60 => format!("{}.{}s", ms / 1_000, ms % 1_000 / 100),
+        seconds @ 60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        seconds => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// Whether the simulator answered: for none, some or all of the calls that may cost money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Simulated {
+    No,
+    Partly,
+    Wholly,
+}
+
+impl Simulated {
+    /// Of steps: whether the simulator answered for it, and how many calls it made.
+    pub(crate) fn of(steps: impl Iterator<Item = (bool, u64)>) -> Self {
+        let (mut simulated, mut real) = (false, false);
+        for (is_simulated, calls) in steps.filter(|(_, calls)| *calls > 0) {
+            simulated |= is_simulated;
+            real |= !is_simulated;
+            let _ = calls;
+        }
+        match (simulated, real) {
+            (false, _) => Self::No,
+            (true, true) => Self::Partly,
+            (true, false) => Self::Wholly,
+        }
+    }
+}
+
+/// `cost $0.00 (simulated, 321 tokens, 2 calls)`
+pub(crate) fn cost(nano_usd: u64, tokens: u64, calls: u64, simulated: Simulated) -> String {
+    if calls == 0 {
+        return format!("cost {} (no model was called)", show_usd(nano_usd));
+    }
+    let word = match simulated {
+        Simulated::No => "",
+        Simulated::Partly => "partly simulated, ",
+        Simulated::Wholly => "simulated, ",
+    };
+    format!("cost {} ({word}{}, {})", show_usd(nano_usd), counted(tokens, "token"), counted(calls, "call"))
+}
+
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The cost line of a run.
+pub(crate) fn cost_of(run: &Run) -> String {
+    let simulated = Simulated::of(run.steps.iter().map(|step| (step.simulated, step.calls)));
+    let mut line = cost(run.cost_nano_usd, run.tokens, run.calls, simulated);
+    if run.held.cost_nano_usd > 0 {
+        line.push_str(&format!(", {} held", show_usd(run.held.cost_nano_usd)));
+    }
+    if run.overage.cost_nano_usd > 0 {
+        line.push_str(&format!(", {} of it beyond what was held", show_usd(run.overage.cost_nano_usd)));
+    }
+    line
+}
+
+/// The outputs, readable: texts as they are, everything else as JSON.
+pub(crate) fn outputs(printer: &Printer, run: &Run) {
+    let Value::Object(outputs) = run.outputs.value() else { return };
+    for (name, value) in &outputs {
+        match value {
+            Value::String(text) if text.contains('\n') => {
+                printer.data(format!("{name}:"));
+                text.lines().for_each(|line| printer.data(format!("  {}", shown(line))));
+            }
+            Value::String(text) => printer.data(format!("{name}: {}", shown(text))),
+            Value::Array(_) | Value::Object(_) => printer.data(format!("{name}: {}", serde_json::to_string_pretty(value).unwrap_or_default())),
+            Value::Null | Value::Bool(_) | Value::Number(_) => printer.data(format!("{name}: {value}")),
+        }
+    }
+}
+
+/// The text without what a terminal would obey.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// What a wait is, in a few words, with the step that waits.
+pub(crate) fn waiting_note(waiting: &Waiting) -> Option<(&StepId, String)> {
+    match waiting {
+        Waiting::Approval { step, prompt, .. } => Some((step, format!("waits for approval: {}", first_line(prompt)))),
+        Waiting::Signal { step, name, .. } => Some((step, format!("waits for the signal `{name}`"))),
+        Waiting::Timer { step, until } => Some((step, format!("waits until {until:.0}"))),
+        Waiting::Retry { step, until } => Some((step, format!("is tried again at {until:.0}"))),
+        Waiting::Doubt { step, evidence, .. } => Some((step, format!("in doubt: {}", first_line(evidence)))),
+        Waiting::Budget { .. } => None,
+    }
+}
+
+/// Says how a run ended, or why it stands still, and how it can go on.
+pub(crate) fn ending(printer: &Printer, run: &Run) {
+    failures(printer, run);
+    for line in way_on(run) {
+        printer.say(line);
+    }
+}
+
+fn failures(printer: &Printer, run: &Run) {
+    let Some(error) = &run.error else {
+        for step in run.steps.iter().filter(|step| step.tolerated || step.instead.is_some()) {
+            past(printer, step);
+        }
+        return;
+    };
+    let place = match (&error.step, error.attempt) {
+        (Some(step), Some(attempt)) if attempt > 0 => format!(" at step `{step}`, attempt {attempt}"),
+        (Some(step), _) => format!(" at step `{step}`"),
+        (None, _) => String::new(),
+    };
+    let head = printer.paint("1;31", &format!("error[{}]:", error.code));
+    printer.say(format!("{head} the run is {}{place}", run.status.word()));
+    for line in error.message.lines() {
+        printer.say(format!("  {}", shown(line)));
+    }
+    let detail: Vec<&str> = error.detail.as_deref().unwrap_or_default().lines().collect();
+    for line in &detail[detail.len().saturating_sub(DETAIL_LINES_MAX)..] {
+        printer.say(format!("  | {}", shown(line)));
+    }
+}
+
+fn past(printer: &Printer, step: &RunStep) {
+    use gorgon_core::event::Instead;
+    let message = match (&step.instead, &step.error) {
+        (Some(Instead::FallbackValue { failure }), _) => format!("failed, and its fallback value took its place: {}", failure.message),
+        (Some(Instead::FallbackStep { step }), _) => format!("failed, and step `{step}` took its place"),
+        (Some(Instead::DefaultOutput { failure }), _) => format!("failed, and its default output took its place: {}", failure.message),
+        (Some(Instead::FailedItems { failed }), _) => format!("{failed} of its elements failed, and were allowed to"),
+        (Some(Instead::Resolved), _) => "was in doubt, and somebody said what it gave".to_owned(),
+        (None, Some(error)) => format!("failed, and the run went on without it: {}", error.message),
+        (None, None) => return,
+    };
+    let head = printer.paint("1;33", "warning:");
+    printer.say(format!("{head} step `{}` {}", step.id, shown(&first_line(&message))));
+}
+
+/// The commands that go on.
+pub(crate) fn way_on(run: &Run) -> Vec<String> {
+    let id = short(run.id);
+    match run.status {
+        RunStatus::Completed | RunStatus::Queued | RunStatus::Running | RunStatus::Compensating | RunStatus::Cancelling => Vec::new(),
+        RunStatus::Cancelled => vec!["  the run was cancelled".to_owned()],
+        RunStatus::Paused if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
+        RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
+        RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
+        RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => vec![format!("  to see how far it came: gorgon runs show {id}")],
+        RunStatus::Failed | RunStatus::Partial => vec![format!("  to try the failed steps again: gorgon retry {id}")],
+        RunStatus::Waiting => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
+    }
+}
+
+fn raise(run: &Run) -> String {
+    let id = short(run.id);
+    let full = run.budget.iter().min_by_key(|row| row.available);
+    match full.map(|row| row.meter) {
+        Some(Meter::Tokens) => format!("gorgon resume {id} --budget-tokens N"),
+        Some(Meter::Calls) => format!("gorgon resume {id} --budget-calls N"),
+        Some(Meter::Usd) | None => format!("gorgon resume {id} --budget-usd N"),
+    }
+}
+
+fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {
+    let id = short(run.id);
+    match waiting {
+        Waiting::Approval { step, item, prompt, .. } => {
+            let item = if is_fan_out(run, step) && *item > 0 { format!(" --item {item}") } else { String::new() };
+            vec![
+                format!("  step `{step}` waits for approval: {}", shown(&first_line(prompt))),
+                format!("    gorgon approve {id} {step}{item}   or   gorgon reject {id} {step}{item}"),
+            ]
+        }
+        Waiting::Signal { step, name, .. } => vec![format!("  step `{step}` waits for a signal: gorgon signal {id} {name}")],
+        Waiting::Timer { step, until } => vec![format!("  step `{step}` waits until {until:.0}")],
+        Waiting::Retry { step, until } => vec![format!("  step `{step}` is tried again at {until:.0}")],
+        Waiting::Doubt { step, evidence, .. } => vec![
+            format!("  step `{step}` is in doubt: {}", shown(&first_line(evidence))),
+            format!("    gorgon resolve {id} {step} --redo | --done | --fail"),
+        ],
+        Waiting::Budget { budget } => vec![format!("  the budget of the {budget} is exhausted; to go on with more: {}", raise(run))],
+    }
+}
+
+fn is_fan_out(run: &Run, step: &StepId) -> bool {
+    run.steps.iter().any(|known| known.id == *step && known.items.is_some())
+}
+
+/// The glyph of a status.
+pub(crate) fn glyph(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Pending | StepStatus::Ready => "·",
+        StepStatus::Running => "▸",
+        StepStatus::Waiting => "○",
+        StepStatus::Succeeded => "✓",
+        StepStatus::Failed => "✗",
+        StepStatus::Skipped => "–",
+        StepStatus::Cancelled => "⊘",
+        StepStatus::InDoubt => "?",
+    }
+}
+
+/// The style of a status.
+pub(crate) fn style(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Pending | StepStatus::Ready | StepStatus::Skipped => "2",
+        StepStatus::Running => "36",
+        StepStatus::Waiting | StepStatus::InDoubt => "33",
+        StepStatus::Succeeded => "32",
+        StepStatus::Failed | StepStatus::Cancelled => "31",
+    }
+}

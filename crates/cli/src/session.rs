@@ -1,0 +1,124 @@
+//! The way to runs: a client of whoever holds the store, or of this process, which then holds it.
+
+use std::time::{Duration, Instant};
+
+use gorgon_client::Client;
+
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::holder::{Holder, OpenOutcome, open_memory, open_store, socket_path};
+use crate::settings::Settings;
+
+/// How long a store may be held by somebody who does not answer, before we give up.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// First and longest pause between two tries.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+
+/// What a background holder writes into the lock file, so that a second one knows that there is no need of it.
+pub(crate) const BACKGROUND: &str = "in the background";
+
+/// What any other holder writes there.
+const FOREGROUND: &str = "for a command";
+
+/// What the runs are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To look at: nothing moves because of it.
+    Look,
+    /// To record a command: the run goes on when somebody holds the store for longer.
+    Record,
+    /// To go on: whoever holds the store runs what is to be run.
+    Work,
+    /// To try something out: nothing outlives the process.
+    Ephemeral,
+}
+
+/// The way to runs.
+pub(crate) struct Session<'a> {
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    pub(crate) context: &'a Context,
+    holder: Option<Box<Holder>>,
+    purpose: Purpose,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) async fn open(context: &'a Context, purpose: Purpose) -> Result<Self, Fault> {
+        Self::with(context, context.settings()?, purpose).await
+    }
+
+    pub(crate) async fn with(context: &'a Context, settings: Settings, purpose: Purpose) -> Result<Self, Fault> {
+        let (client, holder) = reach(&settings, purpose).await?;
+        Ok(Self { client, settings, context, holder, purpose })
+    }
+
+    /// A session with a holder that is known to answer.
+    pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client) -> Self {
+        Self { client, settings, context, holder: None, purpose: Purpose::Work }
+    }
+
+    /// Finds the way again, after the holder went away.
+    pub(crate) async fn again(&mut self) -> Result<(), Fault> {
+        if let Some(holder) = self.holder.take() {
+            // It is we who went away: the store is closed.
+            holder.close().await;
+        }
+        (self.client, self.holder) = reach(&self.settings, self.purpose).await?;
+        Ok(())
+    }
+
+    /// Whether this process holds the store, and nobody else can reach it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.holder.is_some() && self.purpose != Purpose::Work
+    }
+
+    /// Whether this process holds the store.
+    pub(crate) fn is_holder(&self) -> bool {
+        self.holder.is_some()
+    }
+
+    /// Leaves at once; calls in flight are in doubt for the next holder.
+    pub(crate) fn abandon(&self) {
+        if let Some(holder) = &self.holder {
+            holder.abandon();
+        }
+    }
+
+    /// The command is done: stays while calls of others are in flight, then lets go of the store.
+    pub(crate) async fn close(mut self) {
+        let Some(holder) = self.holder.take() else { return };
+        if self.purpose == Purpose::Work {
+            holder.stay(&self.context.printer).await;
+        }
+        holder.close().await;
+    }
+}
+
+async fn reach(settings: &Settings, purpose: Purpose) -> Result<(Client, Option<Box<Holder>>), Fault> {
+    if purpose == Purpose::Ephemeral || (purpose == Purpose::Look && !settings.database.value.exists()) {
+        let holder = open_memory(settings, purpose == Purpose::Ephemeral).await?;
+        return Ok((holder.client(), Some(Box::new(holder))));
+    }
+    let socket = socket_path(&settings.data_dir.value)?;
+    let client = Client::unix(&socket);
+    let started = Instant::now();
+    let mut pause = PAUSE.0;
+    loop {
+        if client.ping().await.is_ok() {
+            return Ok((client, None));
+        }
+        let public = (purpose == Purpose::Work).then_some(socket.as_path());
+        match open_store(settings, public, FOREGROUND, purpose == Purpose::Work).await? {
+            OpenOutcome::Ours(holder) => return Ok((holder.client(), Some(holder))),
+            // It is about to listen, or about to let go.
+            OpenOutcome::Held(held) if started.elapsed() > PATIENCE => {
+                let fault = Fault::from(held.0);
+                return Err(fault.help("end that process, or name another data directory by GORGON_DATA_DIR or --data-dir"));
+            }
+            OpenOutcome::Held(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}

@@ -1,0 +1,153 @@
+//! Settings: flags, then `GORGON_*`, then `gorgon.toml`, then defaults; each value knows where it comes from.
+
+mod document;
+mod file;
+mod place;
+mod setting;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gorgon_core::call::Family;
+use gorgon_core::diagnostic::Code;
+use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
+use gorgon_engine::Permits;
+use gorgon_providers::{ProviderConfig, SimulatedConfig};
+use gorgon_tools::AllowPrivate;
+use indexmap::IndexMap;
+
+use self::file::FileSettings;
+pub(crate) use self::file::FILE_NAME;
+pub(crate) use self::setting::{Setting, Source};
+use crate::fault::Fault;
+
+/// The name under which the simulator is asked for.
+pub(crate) const SIMULATED: &str = "simulated";
+
+/// What processes see of the environment if the settings do not say. A `*` at the end stands for anything.
+const ENV_ALLOWED: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TERM"];
+
+/// The variables that settings are read from.
+const VARIABLES: [&str; 8] = [
+    "GORGON_DATA_DIR",
+    "GORGON_PROVIDER",
+    "GORGON_MODEL",
+    "GORGON_HTTP_ALLOW_PRIVATE",
+    "GORGON_ENV_ALLOW",
+    "GORGON_BUDGET_MAX_COST_USD",
+    "GORGON_BUDGET_MAX_TOKENS",
+    "GORGON_BUDGET_MAX_CALLS",
+];
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The settings file, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// Where the data lie.
+    pub(crate) data_dir: Setting<PathBuf>,
+    /// The database file.
+    pub(crate) database: Setting<PathBuf>,
+    /// Who answers where a step does not say.
+    pub(crate) provider: Setting<Option<String>>,
+    /// Which model answers where a step does not say.
+    pub(crate) model: Setting<Option<String>>,
+    /// What HTTP steps may reach besides the public internet.
+    pub(crate) allow_private: Setting<Vec<String>>,
+    /// What runs see of the environment.
+    pub(crate) env_allow: Setting<Vec<String>>,
+    /// Limits on what all runs together may spend.
+    pub(crate) budget: BTreeMap<Meter, Setting<Option<u64>>>,
+    /// How many calls of each family may be in flight at once.
+    pub(crate) permits: BTreeMap<Family, Setting<u32>>,
+    /// Who can answer.
+    pub(crate) providers: IndexMap<String, Setting<ProviderConfig>>,
+    /// What is known of models.
+    pub(crate) models: IndexMap<String, Setting<Model>>,
+}
+
+impl Settings {
+    /// Reads all of them.
+    pub(crate) fn resolve(data_dir: Option<&Path>, cwd: &Path) -> Result<Self, Fault> {
+        let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let path = file::find(cwd);
+        let file = path.as_deref().map_or_else(|| Ok(FileSettings::default()), file::load)?;
+        let data_dir = place::data_dir(data_dir, &env, path.as_deref(), cwd)?;
+        let database = place::database(&env, &data_dir.value, cwd)?;
+        let FileSettings { path, provider, model, allow_private, env_allow, budget, permits, mut providers, models } = file;
+        let optional = |variable: &str, file: Option<Setting<String>>| match (env(variable), file) {
+            (Some(value), _) => Setting::new(Some(value), Source::Env(variable.to_owned())),
+            (None, Some(file)) => Setting::new(Some(file.value), file.source),
+            (None, None) => Setting::default(None),
+        };
+        let list = |variable: &str, file: Option<Setting<Vec<String>>>, default: &[&str]| match (env(variable), file) {
+            (Some(value), _) => Setting::new(split(&value), Source::Env(variable.to_owned())),
+            (None, Some(file)) => file,
+            (None, None) => Setting::default(default.iter().map(|&text| text.to_owned()).collect()),
+        };
+        let allow_private = list("GORGON_HTTP_ALLOW_PRIVATE", allow_private, &[]);
+        AllowPrivate::parse(&allow_private.value).map_err(|bad| Fault::new(Code::BadSetting, format!("{bad} ({})", allow_private.source)))?;
+        providers.entry(SIMULATED.to_owned()).or_insert_with(|| Setting::default(ProviderConfig::Simulated(SimulatedConfig::default())));
+        Ok(Self {
+            file: path,
+            data_dir,
+            database,
+            provider: optional("GORGON_PROVIDER", provider),
+            model: optional("GORGON_MODEL", model),
+            allow_private,
+            env_allow: list("GORGON_ENV_ALLOW", env_allow, &ENV_ALLOWED),
+            budget: limits(budget, &env)?,
+            permits: all_permits(permits),
+            providers,
+            models,
+        })
+    }
+
+    /// The prices in force: those of the settings, and the simulator, which is free unless they price it.
+    pub(crate) fn prices(&self) -> PriceTable {
+        let mut models: IndexMap<String, Model> = self.models.iter().map(|(name, model)| (name.clone(), model.value.clone())).collect();
+        let simulated = models.entry(SIMULATED.to_owned()).or_insert(Model { price: None, input_tokens_max: None, output_tokens_max: None });
+        simulated.price.get_or_insert(ModelPrice::FREE);
+        PriceTable::new(models)
+    }
+
+    /// The permits of the engine.
+    pub(crate) fn engine_permits(&self) -> Permits {
+        Permits(self.permits.iter().map(|(family, setting)| (*family, setting.value)).collect())
+    }
+
+    /// What a run sees of this environment.
+    pub(crate) fn allowed_env(&self) -> BTreeMap<String, String> {
+        let allowed = |name: &str| {
+            self.env_allow.value.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix),
+                None => name == pattern,
+            })
+        };
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).filter(|(name, _)| allowed(name)).collect()
+    }
+}
+
+fn split(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+}
+
+fn limits(file: Vec<(Meter, Setting<u64>)>, env: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<Meter, Setting<Option<u64>>>, Fault> {
+    let mut limits: BTreeMap<Meter, Setting<Option<u64>>> = Meter::ALL.into_iter().map(|meter| (meter, Setting::default(None))).collect();
+    limits.extend(file.into_iter().map(|(meter, setting)| (meter, Setting::new(Some(setting.value), setting.source))));
+    let variables = [(Meter::Usd, "GORGON_BUDGET_MAX_COST_USD"), (Meter::Tokens, "GORGON_BUDGET_MAX_TOKENS"), (Meter::Calls, "GORGON_BUDGET_MAX_CALLS")];
+    for (meter, variable) in variables {
+        let Some(text) = env(variable) else { continue };
+        let limit = if meter == Meter::Usd { parse_usd(&text) } else { text.parse().map_err(|_| format!("`{text}` is not a whole number")) };
+        let limit = limit.map_err(|message| Fault::new(Code::BadSetting, format!("{variable}: {message}")))?;
+        limits.insert(meter, Setting::new(Some(limit), Source::Env(variable.to_owned())));
+    }
+    Ok(limits)
+}
+
+fn all_permits(file: Vec<(Family, Setting<u32>)>) -> BTreeMap<Family, Setting<u32>> {
+    let mut permits: BTreeMap<Family, Setting<u32>> = Permits::defaults().0.into_iter().map(|(family, number)| (family, Setting::default(number))).collect();
+    permits.extend(file);
+    permits
+}

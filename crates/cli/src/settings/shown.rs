@@ -1,0 +1,78 @@
+//! Settings as lines: name, value, where from. Secrets are never in them: settings hold the names of variables, not keys.
+
+use gorgon_core::money::{Meter, Model, show_usd};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::file::family_word;
+use super::{Settings, VARIABLES};
+
+/// One line of `config show`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) value: Value,
+    pub(crate) source: String,
+}
+
+impl Settings {
+    /// All settings, in the order of the reference.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let mut lines = Vec::new();
+        let mut line = |name: &str, value: Value, source: String| lines.push(Shown { name: name.to_owned(), value, source });
+        line("data_dir", json!(self.data_dir.value), self.data_dir.source.to_string());
+        line("database", json!(self.database.value), self.database.source.to_string());
+        line("defaults.provider", json!(self.provider.value), self.provider.source.to_string());
+        line("defaults.model", json!(self.model.value), self.model.source.to_string());
+        line("http.allow_private", json!(self.allow_private.value), self.allow_private.source.to_string());
+        line("env.allow", json!(self.env_allow.value), self.env_allow.source.to_string());
+        for (meter, limit) in &self.budget {
+            let (name, value) = match meter {
+                Meter::Usd => ("budget.max_cost_usd", limit.value.map_or(Value::Null, |nano| decimal(nano).into())),
+                Meter::Tokens => ("budget.max_tokens", json!(limit.value)),
+                Meter::Calls => ("budget.max_calls", json!(limit.value)),
+            };
+            line(name, value, limit.source.to_string());
+        }
+        for (family, permits) in &self.permits {
+            line(&format!("limits.{}", family_word(*family)), json!(permits.value), permits.source.to_string());
+        }
+        for (name, provider) in &self.providers {
+            line(&format!("providers.{name}"), json!(provider.value), provider.source.to_string());
+        }
+        for (name, model) in &self.models {
+            line(&format!("models.{name}"), shown_model(&model.value), model.source.to_string());
+        }
+        lines
+    }
+
+    /// Variables that begin as ours do and are none of them: most likely misspelled.
+    pub(crate) fn unknown_variables() -> Vec<String> {
+        let known = |name: &String| VARIABLES.contains(&name.as_str()) || name.starts_with("GORGON_TEST_") || name == "GORGON_LOG";
+        let mut names: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("GORGON_")).collect();
+        names.retain(|name| !known(name));
+        names.sort();
+        names
+    }
+}
+
+fn shown_model(model: &Model) -> Value {
+    let mut shown = serde_json::Map::new();
+    if let Some(price) = model.price {
+        let parts = [
+            ("input_usd_per_mtok", price.input_nano_usd_per_mtok),
+            ("output_usd_per_mtok", price.output_nano_usd_per_mtok),
+            ("cache_read_usd_per_mtok", price.cache_read_nano_usd_per_mtok),
+            ("cache_write_usd_per_mtok", price.cache_write_nano_usd_per_mtok),
+        ];
+        shown.extend(parts.map(|(name, nano)| (name.to_owned(), decimal(nano).into())));
+    }
+    let tokens = [("input_tokens_max", model.input_tokens_max), ("output_tokens_max", model.output_tokens_max)];
+    shown.extend(tokens.into_iter().filter_map(|(name, tokens)| Some((name.to_owned(), tokens?.into()))));
+    shown.into()
+}
+
+/// Dollars as a text without a sign: a JSON number would become a float in many a reader.
+fn decimal(nano_usd: u64) -> String {
+    show_usd(nano_usd).trim_start_matches('$').to_owned()
+}

@@ -1,0 +1,42 @@
+//! Leaving a run to a background process.
+
+use std::time::{Duration, Instant};
+
+use gorgon_api::Run;
+use gorgon_client::Client;
+use gorgon_core::diagnostic::Code;
+
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::holder::{LOG, socket_path, spawn};
+use crate::report::short;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// How long a background process may take to listen.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A session with a holder that stays when this command has ended.
+pub(super) async fn session(context: &Context, settings: Settings) -> Result<Session<'_>, Fault> {
+    spawn(&settings)?;
+    let client = Client::unix(socket_path(&settings.data_dir.value)?);
+    let started = Instant::now();
+    while client.ping().await.is_err() {
+        if started.elapsed() > PATIENCE {
+            let log = settings.data_dir.value.join(LOG);
+            return Err(Fault::new(Code::StoreHeld, "the background process does not answer").help(format!("see {}", log.display())));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(Session::of_client(context, settings, client))
+}
+
+/// Says what runs in the background, and how to see it.
+pub(super) fn tell(context: &Context, run: &Run) {
+    if context.printer.json {
+        context.printer.document(run);
+    } else {
+        context.printer.data(run.id.to_string());
+        context.printer.say(format!("runs in the background: gorgon watch {}", short(run.id)));
+    }
+}

@@ -1,0 +1,151 @@
+//! `gorgon doctor`
+
+use std::path::Path;
+
+use clap::Args;
+use gorgon_api::RunQuery;
+use gorgon_client::Client;
+use gorgon_providers::build;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::holder::socket_path;
+use crate::session::{Purpose, Session};
+use crate::settings::Settings;
+
+/// Below this there is no room for a long run.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+
+/// Check what runs need: settings, data directory, disk, store, providers.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
+
+/// What was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    state: State,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Good,
+    /// Some runs will not work.
+    Odd,
+    /// Nothing will.
+    Bad,
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        let settings = context.settings()?;
+        let mut findings = vec![good("release", env!("CARGO_PKG_VERSION"))];
+        findings.push(match &settings.file {
+            Some(file) => good("settings", file.display()),
+            None => good("settings", "no gorgon.toml; defaults"),
+        });
+        for name in Settings::unknown_variables() {
+            findings.push(Finding { what: "settings".to_owned(), state: State::Odd, detail: format!("the variable {name} is not a setting"), help: Some("`gorgon config show` lists them".to_owned()) });
+        }
+        findings.push(store(context, &settings).await);
+        findings.extend(disk(&settings.data_dir.value));
+        findings.extend(providers(&settings));
+        findings.push(shell());
+        let bad = findings.iter().any(|finding| finding.state == State::Bad);
+        if context.printer.json {
+            context.printer.document(&serde_json::json!({ "good": !bad, "findings": findings }));
+        } else {
+            findings.iter().for_each(|finding| tell(context, finding));
+        }
+        Ok(if bad { Exit::Environment } else { Exit::Done })
+    }
+}
+
+fn good(what: &str, detail: impl std::fmt::Display) -> Finding {
+    Finding { what: what.to_owned(), state: State::Good, detail: detail.to_string(), help: None }
+}
+
+fn tell(context: &Context, finding: &Finding) {
+    let (mark, style) = match finding.state {
+        State::Good => ("✓", "32"),
+        State::Odd => ("!", "33"),
+        State::Bad => ("✗", "31"),
+    };
+    context.printer.data(format!("{} {:<20} {}", context.printer.paint(style, mark), finding.what, finding.detail));
+    if let Some(help) = &finding.help {
+        context.printer.data(format!("  help: {help}"));
+    }
+}
+
+/// The store opens, or whoever holds it answers.
+async fn store(context: &Context, settings: &Settings) -> Finding {
+    let what = "store".to_owned();
+    let place = settings.database.value.display();
+    let held = match socket_path(&settings.data_dir.value) {
+        Ok(socket) => Client::unix(socket).ping().await.is_ok(),
+        Err(_) => false,
+    };
+    let looked = match Session::with(context, settings.clone(), Purpose::Look).await {
+        Ok(session) => {
+            let listed = session.client.runs(&RunQuery { limit: Some(1), ..RunQuery::default() }).await.map_err(Fault::from);
+            session.close().await;
+            listed.map(drop)
+        }
+        Err(fault) => Err(fault),
+    };
+    match looked {
+        Ok(()) if held => good(&what, format!("{place}, held by a process that answers")),
+        Ok(()) if settings.database.value.exists() => good(&what, place),
+        Ok(()) => good(&what, format!("{place}, made by the first run")),
+        Err(fault) => Finding { what, state: State::Bad, detail: fault.message, help: fault.help },
+    }
+}
+
+fn disk(data_dir: &Path) -> Vec<Finding> {
+    let existing = data_dir.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let mut findings = Vec::new();
+    if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
+        let help = Some("name another data directory by GORGON_DATA_DIR or --data-dir".to_owned());
+        findings.push(Finding { what: "data directory".to_owned(), state: State::Bad, detail: format!("{} cannot be written to", existing.display()), help });
+    } else {
+        findings.push(good("data directory", data_dir.display()));
+    }
+    if let Ok(stat) = rustix::fs::statvfs(existing) {
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let state = if free < FREE_BYTES_MIN { State::Odd } else { State::Good };
+        let help = (state == State::Odd).then(|| "make room on that disk".to_owned());
+        findings.push(Finding { what: "disk".to_owned(), state, detail: format!("{} MiB free", free >> 20), help });
+    }
+    findings
+}
+
+fn providers(settings: &Settings) -> Vec<Finding> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let each = settings.providers.iter().map(|(name, config)| {
+        let what = format!("provider {name}");
+        match build(name, &config.value, &lookup) {
+            Ok(_) => good(&what, "ready"),
+            Err(why) => Finding { what, state: State::Odd, detail: why.message, help: Some(why.help) },
+        }
+    });
+    let mut findings: Vec<Finding> = each.collect();
+    if let Some(name) = settings.provider.value.as_ref().filter(|name| !settings.providers.contains_key(*name)) {
+        let help = Some(format!("add `[providers.{name}]` to gorgon.toml"));
+        findings.push(Finding { what: "default provider".to_owned(), state: State::Odd, detail: format!("`{name}` is not configured"), help });
+    }
+    findings
+}
+
+fn shell() -> Finding {
+    if Path::new("/bin/sh").exists() {
+        good("shell", "/bin/sh")
+    } else {
+        Finding { what: "shell".to_owned(), state: State::Odd, detail: "there is no /bin/sh".to_owned(), help: Some("`shell` steps need `argv:` here".to_owned()) }
+    }
+}

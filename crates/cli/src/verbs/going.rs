@@ -1,0 +1,69 @@
+//! What `run`, `resume`, `retry` and the verbs that become the holder have in common: following a run to where it goes, and saying so.
+
+use clap::Args;
+use gorgon_api::Run;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::follow::{End, Follow, follow};
+use crate::report;
+use crate::session::Session;
+use crate::view::{Tree, View};
+
+/// How far a run is followed.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Going {
+    /// Leave the run to a background process, print its id and return.
+    #[arg(long, conflicts_with_all = ["wait", "events"])]
+    pub(crate) detach: bool,
+    /// Stay when nothing moves without somebody, instead of ending with 4.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Print each event as JSON on a line of stdout.
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+impl Going {
+    /// Follows a run of this command, tells how it ended, and answers what the process ends with. `told`: how many events were there before.
+    pub(crate) async fn on(&self, session: &mut Session<'_>, run: Run, told: u64) -> Result<Exit, Fault> {
+        let context = session.context;
+        let interactive = context.printer.is_interactive() && !self.events;
+        let how = Follow { view: view(context, self.events), owned: true, stays: self.wait || interactive, asks: interactive, told };
+        let (run, end) = follow(session, run, how).await?;
+        tell(context, &run, end, self.events);
+        Ok(end.exit(&run))
+    }
+}
+
+/// How a run is shown while it moves.
+pub(crate) fn view(context: &Context, events: bool) -> View {
+    use std::io::IsTerminal;
+    if events {
+        View::Events
+    } else if context.printer.json {
+        View::Silent
+    } else if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+        View::Tree(Tree::new(context.printer.color()))
+    } else {
+        View::Lines
+    }
+}
+
+/// How a run ended, or why it is left.
+pub(crate) fn tell(context: &Context, run: &Run, end: End, events: bool) {
+    let printer = &context.printer;
+    if printer.json && !events {
+        printer.document(run);
+        return;
+    }
+    if !events {
+        report::outputs(printer, run);
+    }
+    printer.say(report::cost_of(run));
+    report::ending(printer, run);
+    if end == End::Interrupted && !run.status.is_terminal() && run.status != gorgon_core::run::RunStatus::Paused {
+        printer.say(format!("  to go on: gorgon resume {}", report::short(run.id)));
+    }
+}

@@ -1,0 +1,22 @@
+//! `gorgon reject`
+
+use clap::Args;
+use gorgon_api::CommandName;
+
+use super::approve::Decision;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+
+/// Do not agree to what a run waits for.
+#[derive(Debug, Args)]
+pub(crate) struct Reject {
+    #[command(flatten)]
+    decision: Decision,
+}
+
+impl Reject {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        self.decision.give(context, CommandName::Reject).await
+    }
+}

@@ -1,0 +1,73 @@
+//! `gorgon resume`
+
+use clap::Args;
+use gorgon_api::{CommandName, Run};
+use gorgon_core::ids::ContentHash;
+use similar::TextDiff;
+
+use super::detached;
+use super::going::Going;
+use super::prepared::Budget;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::session::{Purpose, Session};
+
+/// Go on with a run that was paused, interrupted, or stopped by its budget.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
+    run: String,
+    #[command(flatten)]
+    budget: Budget,
+    #[command(flatten)]
+    going: Going,
+}
+
+impl Resume {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        let body = gorgon_api::Resume { limits: self.budget.limits()?, by: context.user.clone() };
+        again(context, &self.run, &self.going, CommandName::Resume, &body).await
+    }
+}
+
+/// Opens a run again and follows it.
+pub(super) async fn again<B: serde::Serialize + Sync>(context: &Context, run: &str, going: &Going, name: CommandName, body: &B) -> Result<Exit, Fault> {
+    if going.detach {
+        let session = detached::session(context, context.settings()?).await?;
+        say_what_changed(&session, &session.client.run(run).await?).await?;
+        let run = session.client.command(run, name, body).await?;
+        detached::tell(context, &run);
+        return Ok(Exit::Done);
+    }
+    let mut session = Session::open(context, Purpose::Work).await?;
+    let result = followed(&mut session, run, going, name, body).await;
+    session.close().await;
+    result
+}
+
+async fn followed<B: serde::Serialize + Sync>(session: &mut Session<'_>, run: &str, going: &Going, name: CommandName, body: &B) -> Result<Exit, Fault> {
+    let before = session.client.run(run).await?;
+    say_what_changed(session, &before).await?;
+    let run = session.client.command(run, name, body).await?;
+    going.on(session, run, before.events).await
+}
+
+/// A run is pinned to the text that it was started from; whoever changed the file since should know.
+async fn say_what_changed(session: &Session<'_>, run: &Run) -> Result<(), Fault> {
+    let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(()) };
+    let Ok(now) = std::fs::read(file) else { return Ok(()) };
+    if session.context.printer.json || ContentHash::of(&now) == source {
+        return Ok(());
+    }
+    let Some(then) = session.client.export(&run.id.to_string()).await?.source else { return Ok(()) };
+    let now = String::from_utf8_lossy(&now);
+    let printer = &session.context.printer;
+    let name = crate::workflow::shorten(session.context, std::path::Path::new(file));
+    printer.say(format!("{} {name} was changed since this run was started:", printer.paint("1;33", "note:")));
+    let diff = TextDiff::from_lines(then.as_str(), now.as_ref());
+    let text = diff.unified_diff().context_radius(2).header("this run", &name).to_string();
+    text.lines().for_each(|line| printer.say(line));
+    printer.say(format!("the run goes on with the text that it was started from; to run the changed file: gorgon run {name}"));
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `gorgon run`
+
+use clap::Args;
+use gorgon_api::{CreateRun, Run, RunQuery, Start};
+use gorgon_core::run::RunStatus;
+
+use super::detached;
+use super::going::Going;
+use super::plan;
+use super::prepared::{Budget, Models, Wanted};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::inputs::Inputs;
+use crate::report::short;
+use crate::session::{Purpose, Session};
+use crate::settings::Settings;
+use crate::workflow::Workflow;
+
+/// Run a workflow and follow it to its end.
+#[derive(Debug, Args)]
+pub(crate) struct RunVerb {
+    /// A workflow file, or the id, file stem or name of one under `workflows`.
+    workflow: String,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// An output or step that has to be reached; may be given several times.
+    #[arg(long = "goal", value_name = "NAME")]
+    goals: Vec<String>,
+    #[command(flatten)]
+    budget: Budget,
+    #[command(flatten)]
+    models: Models,
+    /// Show the plan, the inputs and what the run can cost; run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep nothing on disk: the run ends with this process.
+    #[arg(long, conflicts_with = "detach")]
+    ephemeral: bool,
+    #[command(flatten)]
+    going: Going,
+}
+
+impl RunVerb {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        let workflow = Workflow::find(context, &self.workflow)?;
+        workflow.warn(context);
+        let settings = context.settings()?;
+        let inputs = self.inputs.read(context, &workflow)?;
+        let (limits, models) = (self.budget.limits()?, self.models.choice(&settings));
+        let wanted = Wanted { workflow: &workflow, goals: &self.goals, inputs: inputs.clone(), limits, models: models.clone() };
+        let prepared = wanted.prepare(context, &settings)?;
+        prepared.check(&workflow)?;
+        if self.dry_run {
+            return Ok(dry_run(context, &workflow, &prepared));
+        }
+        let start = Start {
+            by: context.user.clone(),
+            folder: context.cwd.display().to_string(),
+            file: Some(workflow.path.display().to_string()),
+            env: settings.allowed_env(),
+            models,
+        };
+        let create = CreateRun {
+            definition: workflow.definition.clone(),
+            source: Some(workflow.text.clone()),
+            goals: self.goals.clone(),
+            inputs,
+            limits,
+            start,
+        };
+        if self.going.detach {
+            return leave(context, settings, &workflow, &create).await;
+        }
+        let purpose = if self.ephemeral { Purpose::Ephemeral } else { Purpose::Work };
+        let mut session = Session::with(context, settings, purpose).await?;
+        let result = self.go(&mut session, &workflow, &create).await;
+        session.close().await;
+        result
+    }
+
+    async fn go(&self, session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
+        remind(session, create).await?;
+        let run = start(session, workflow, create).await?;
+        self.going.on(session, run, 0).await
+    }
+}
+
+async fn start(session: &Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Run, Fault> {
+    session.client.create(create).await.map_err(|error| workflow.locate(error.into()))
+}
+
+async fn leave(context: &Context, settings: Settings, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
+    let session = detached::session(context, settings).await?;
+    let run = start(&session, workflow, create).await?;
+    detached::tell(context, &run);
+    Ok(Exit::Done)
+}
+
+/// A run of this file that stands still may be what somebody wanted to go on with.
+async fn remind(session: &Session<'_>, create: &CreateRun) -> Result<(), Fault> {
+    if session.context.printer.json {
+        return Ok(());
+    }
+    let statuses = [RunStatus::Paused, RunStatus::Running, RunStatus::Waiting].map(RunStatus::word).join(",");
+    let query = RunQuery { file: create.start.file.clone(), status: Some(statuses), limit: Some(1), ..RunQuery::default() };
+    let Some(found) = session.client.runs(&query).await?.runs.into_iter().next() else { return Ok(()) };
+    let id = short(found.id);
+    let line = match found.status {
+        RunStatus::Paused if session.client.run(&found.id.to_string()).await?.interrupted => format!("an interrupted run of this file exists: gorgon resume {id}"),
+        RunStatus::Paused => format!("a paused run of this file exists: gorgon resume {id}"),
+        RunStatus::Waiting => format!("a run of this file waits: gorgon resume {id}"),
+        // It was in the middle of something when its process died, and is taken up with this store.
+        _ if session.is_holder() => format!("an interrupted run of this file exists and goes on as well: gorgon watch {id}"),
+        _ => return Ok(()),
+    };
+    session.context.printer.say(format!("{} {line}", session.context.printer.paint("1;33", "note:")));
+    Ok(())
+}
+
+fn dry_run(context: &Context, workflow: &Workflow, prepared: &super::prepared::Prepared) -> Exit {
+    plan::show(&context.printer, workflow, prepared);
+    if !context.printer.json {
+        for (name, value) in &prepared.inputs {
+            context.printer.data(format!("input {name} = {value}"));
+        }
+        context.printer.say("nothing was run");
+    }
+    Exit::Done
+}

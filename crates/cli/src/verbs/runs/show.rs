@@ -1,0 +1,132 @@
+//! `gorgon runs show`
+
+use clap::Args;
+use gorgon_api::{Export, Run, RunStep, Time, Waiting};
+use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
+use gorgon_core::money::{Meter, show_usd};
+
+use crate::board::first_line;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::printer::Printer;
+use crate::prompt::preview_lines;
+use crate::report::{self, elapsed, glyph, shown, style};
+use crate::session::{Purpose, Session};
+
+/// Show how a run stands: its steps, what it waits for, what was in doubt, what it cost.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
+    #[arg(default_value = "@last")]
+    run: String,
+}
+
+impl Show {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        let session = Session::open(context, Purpose::Look).await?;
+        let result = self.show(&session).await;
+        session.close().await;
+        result
+    }
+
+    async fn show(self, session: &Session<'_>) -> Result<Exit, Fault> {
+        let printer = &session.context.printer;
+        if printer.json {
+            printer.document(&session.client.run(&self.run).await?);
+            return Ok(Exit::Done);
+        }
+        let export = session.client.export(&self.run).await?;
+        head(printer, &export.run);
+        export.run.steps.iter().for_each(|step| line(printer, &export.run, step));
+        waits(printer, &export.run);
+        doubts(printer, &export);
+        budget(printer, &export.run);
+        printer.data(report::cost_of(&export.run));
+        report::outputs(printer, &export.run);
+        report::ending(printer, &export.run);
+        if session.is_alone() && !export.run.status.is_terminal() && !export.run.needs_somebody() {
+            printer.say(format!("no process runs it now; to go on: gorgon resume {}", report::short(export.run.id)));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn head(printer: &Printer, run: &Run) {
+    let end = run.ended_at.unwrap_or_else(Time::now);
+    printer.data(format!("{}  {}  {}  {}", run.id, run.workflow, run.status.word(), elapsed(run.created_at, end)));
+    if let Some(file) = &run.file {
+        printer.data(format!("  file     {file}"));
+    }
+    printer.data(format!("  started  {} by {}", run.created_at.strftime("%Y-%m-%d %H:%M:%SZ"), run.by));
+}
+
+fn line(printer: &Printer, run: &Run, step: &RunStep) {
+    let mut depth = 0;
+    let mut above = step.parent.as_ref();
+    while let Some(parent) = above {
+        depth += 1;
+        above = run.steps.iter().find(|known| known.id == *parent).and_then(|known| known.parent.as_ref());
+    }
+    let mut parts = vec![step.status.word().to_owned()];
+    if let Some(items) = step.items {
+        parts.push(format!("{} of {} elements succeeded", items.succeeded, items.total));
+        if items.failed > 0 {
+            parts.push(format!("{} failed", items.failed));
+        }
+    } else if step.attempts > 1 {
+        parts.push(format!("{} attempts", step.attempts));
+    }
+    if let (Some(started), Some(ended)) = (step.started_at, step.ended_at) {
+        parts.push(elapsed(started, ended));
+    }
+    if step.calls > 0 {
+        let simulated = report::Simulated::of(std::iter::once((step.simulated, step.calls)));
+        parts.push(report::cost(step.cost_nano_usd, step.tokens, step.calls, simulated));
+    }
+    if let Some(reason) = step.skipped {
+        parts.push(reason.sentence().to_owned());
+    }
+    if let Some(error) = &step.error {
+        parts.push(first_line(&error.message));
+    }
+    let mark = printer.paint(style(step.status), glyph(step.status));
+    printer.data(format!("  {}{mark} {} ({}): {}", "  ".repeat(depth), step.id, step.kind, parts.join(", ")));
+}
+
+fn waits(printer: &Printer, run: &Run) {
+    for waiting in &run.waiting_for {
+        if let Waiting::Approval { step, prompt, preview, hash, .. } = waiting {
+            printer.data(format!("  `{step}` asks: {}", shown(prompt)));
+            preview_lines(preview).iter().for_each(|line| printer.data(format!("    {}", shown(line))));
+            printer.data(format!("    hash {hash}"));
+        }
+    }
+}
+
+/// What was in flight when a process died, and what became of it: also when that is long over.
+fn doubts(printer: &Printer, export: &Export) {
+    for event in export.events.iter().filter_map(|frame| frame.events().ok()).flatten() {
+        if let Event::CallDoubted { call, evidence, verdict, settlement } = event {
+            let became = match verdict {
+                DoubtVerdict::Redo => "made again",
+                DoubtVerdict::Fail => "counted as failed",
+                DoubtVerdict::Ask => "left for somebody to say",
+                DoubtVerdict::Leave => "left, as the run was ending",
+            };
+            let charged = settlement.filter(|settlement| !settlement.charged.is_zero()).map(|settlement| {
+                let ground = if settlement.source == ChargeSource::AssumedMax { "in full, as nobody knows what was used" } else { "as was told" };
+                format!("; charged {} {ground}", show_usd(settlement.charged.cost_nano_usd))
+            });
+            printer.data(format!("  in doubt: call {call} was {became} ({}){}", first_line(&evidence), charged.unwrap_or_default()));
+        }
+    }
+}
+
+fn budget(printer: &Printer, run: &Run) {
+    for row in &run.budget {
+        let amount = |amount: u64| if row.meter == Meter::Usd { show_usd(amount) } else { format!("{amount} {}", row.meter.word()) };
+        let frozen = if row.frozen { ", frozen" } else { "" };
+        printer.data(format!("  budget   {} spent and {} held of {}{frozen}", amount(row.spent), amount(row.reserved), amount(row.limit)));
+    }
+}

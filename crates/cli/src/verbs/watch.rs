@@ -1,0 +1,46 @@
+//! `gorgon watch` and `gorgon runs watch`
+
+use clap::Args;
+
+use super::going::{tell, view};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::follow::{End, Follow, follow};
+use crate::session::{Purpose, Session};
+
+/// Follow a run that was started elsewhere. Ctrl-C ends the watching, not the run.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
+    #[arg(default_value = "@last")]
+    run: String,
+    /// Stay when nothing moves without somebody, instead of ending with 4.
+    #[arg(long)]
+    wait: bool,
+    /// Print each event as JSON on a line of stdout.
+    #[arg(long)]
+    events: bool,
+}
+
+impl Watch {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        let mut session = Session::open(context, Purpose::Work).await?;
+        let result = self.watch(&mut session).await;
+        session.close().await;
+        result
+    }
+
+    async fn watch(&self, session: &mut Session<'_>) -> Result<Exit, Fault> {
+        let context = session.context;
+        let run = session.client.run(&self.run).await?;
+        let stays = self.wait || context.printer.is_interactive();
+        let how = Follow { view: view(context, self.events), owned: false, stays, asks: context.printer.is_interactive(), told: 0 };
+        let (run, end) = follow(session, run, how).await?;
+        if end == End::Interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        tell(context, &run, end, self.events);
+        Ok(end.exit(&run))
+    }
+}

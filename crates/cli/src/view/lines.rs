@@ -1,0 +1,104 @@
+//! A line for whatever happens, for pipes and logs.
+
+use gorgon_api::Time;
+use gorgon_core::event::{DoubtVerdict, Event, Instead, ItemRef};
+use gorgon_core::ids::StepId;
+use gorgon_core::step::Wait;
+
+use crate::board::{Board, first_line};
+use crate::printer::Printer;
+use crate::report::{elapsed, shown};
+
+/// Tells of an event that the board has seen already.
+pub(super) fn tell(printer: &Printer, board: &Board, at: Time, event: &Event) {
+    if let Some(line) = line(board, at, event) {
+        printer.say(line);
+    }
+}
+
+fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
+    Some(match event {
+        Event::RunCreated(created) => format!("run {} of `{}` started", created.id, board.workflow),
+        Event::GroupOpened { step } => format!("step {step} started"),
+        Event::FannedOut { step, count, .. } => format!("step {step} started: {count} elements"),
+        Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), attempt) {
+            (true, 1) => return None,
+            (false, 1) => format!("step {} started", item.step),
+            (_, attempt) => format!("step {} started, attempt {attempt}", named(board, item)),
+        },
+        Event::StepSkipped { step, reason } => format!("step {step} left out: {}", reason.sentence()),
+        Event::WaitStarted { at: item, wait, .. } => match wait {
+            Wait::Timer { ms } => format!("step {} waits for {}s", named(board, item), gorgon_core::time::show_seconds(*ms)),
+            Wait::Signal { name, .. } => format!("step {} waits for the signal `{name}`", named(board, item)),
+            Wait::Approval { prompt, .. } => format!("step {} waits for approval: {}", named(board, item), first_line(prompt)),
+        },
+        Event::ApprovalDecided { at: item, approved, by, .. } => {
+            format!("step {} {} by {by}", named(board, item), if *approved { "approved" } else { "rejected" })
+        }
+        Event::SignalReceived { name, .. } => format!("signal `{name}` came"),
+        Event::AttemptFailed { at: item, attempt, failure, retry_at } => {
+            let message = shown(&first_line(&failure.message));
+            // Of the last attempt the step itself tells.
+            let retry_at = (*retry_at)?;
+            let pause = elapsed(at, gorgon_api::time(retry_at));
+            format!("step {} attempt {attempt} failed: {message}; again in {pause}", named(board, item))
+        }
+        Event::ItemFailed { step, item, failure } => format!("step {step}[{item}] failed: {}", shown(&first_line(&failure.message))),
+        Event::CallDoubted { call, verdict, .. } => {
+            let then = match verdict {
+                DoubtVerdict::Redo => "it is made again",
+                DoubtVerdict::Fail => "its attempt counts as failed",
+                DoubtVerdict::Ask => "somebody has to say what became of it",
+                DoubtVerdict::Leave => "the run is ending",
+            };
+            format!("step {} was in flight when its process died: {then}", call.step)
+        }
+        Event::DoubtResolved { at: item, by, .. } => format!("step {} was in doubt; {by} said what became of it", named(board, item)),
+        Event::StepSucceeded { step, instead, .. } => {
+            let mark = match instead {
+                None | Some(Instead::Resolved) => String::new(),
+                Some(Instead::FallbackValue { .. }) => " (its fallback value)".to_owned(),
+                Some(Instead::FallbackStep { step }) => format!(" (by step {step})"),
+                Some(Instead::DefaultOutput { .. }) => " (its default output; it failed)".to_owned(),
+                Some(Instead::FailedItems { failed }) => format!(" ({failed} of its elements failed)"),
+            };
+            format!("step {step} succeeded{mark} {}", taken(board, step))
+        }
+        Event::StepFailed { step, failure, .. } => format!("step {step} failed {}: {}", taken(board, step), shown(&first_line(&failure.message))),
+        Event::FallbackChosen { step, fallback, failure } => {
+            format!("step {step} failed: {}; {fallback} takes its place", shown(&first_line(&failure.message)))
+        }
+        Event::Paused { by, interrupt: false } => format!("run paused by {by}"),
+        Event::Paused { interrupt: true, .. } => "run interrupted".to_owned(),
+        Event::Resumed { by } => format!("run resumed by {by}"),
+        Event::LimitSet { meter, limit, by, .. } => {
+            let limit = if *meter == gorgon_core::money::Meter::Usd { gorgon_core::money::show_usd(*limit) } else { format!("{limit} {}", meter.word()) };
+            format!("limit set to {limit} by {by}")
+        }
+        Event::Reopened { steps, keep, by } => {
+            let all: Vec<&str> = keep.iter().chain(steps).map(StepId::as_str).collect();
+            format!("steps opened again by {by}: {}", all.join(", "))
+        }
+        Event::RunFinished { status, .. } => format!("run {} {}", status.word(), elapsed(board.created_at, at)),
+        Event::StatusChanged { .. }
+        | Event::CallStarted(_)
+        | Event::CallSettled { .. }
+        | Event::WaitEnded { .. }
+        | Event::BackoffEnded { .. }
+        | Event::ItemSucceeded { .. }
+        | Event::Halted { .. } => return None,
+    })
+}
+
+fn is_fan_out(board: &Board, step: &StepId) -> bool {
+    board.rows.iter().any(|row| row.id == *step && row.items.is_some())
+}
+
+fn named(board: &Board, item: &ItemRef) -> String {
+    if is_fan_out(board, &item.step) { format!("{}[{}]", item.step, item.item) } else { item.step.to_string() }
+}
+
+fn taken(board: &Board, step: &StepId) -> String {
+    let row = board.rows.iter().find(|row| row.id == *step);
+    row.and_then(|row| Some(elapsed(row.started_at?, row.ended_at?))).unwrap_or_else(|| "0.0s".to_owned())
+}

@@ -1,0 +1,81 @@
+//! How texts lie in rows: as they are, or as a zstd frame behind a marker byte.
+
+use bytes::Bytes;
+
+/// Texts up to this length stay as they are: readable in plain SQLite, and a small frame would save little.
+const PLAIN_BYTES_MAX: usize = 1024;
+
+/// SQLite's limit of a row; a frame that claims more is damaged.
+const TEXT_BYTES_MAX: u64 = 1_000_000_000;
+
+/// The rest is the text. Only before texts that begin with a marker themselves.
+const PLAIN: u8 = 0;
+/// The rest is a zstd frame.
+const ZSTD: u8 = 1;
+
+const LEVEL: i32 = 1;
+
+/// What the row of a text holds.
+pub(crate) fn encode(text: &Bytes) -> Bytes {
+    if text.len() > PLAIN_BYTES_MAX
+        && let Ok(frame) = zstd::bulk::compress(text, LEVEL)
+        && frame.len() + 1 < text.len()
+    {
+        return marked(ZSTD, &frame);
+    }
+    match text.first() {
+        Some(&(PLAIN | ZSTD)) => marked(PLAIN, text),
+        _ => text.clone(),
+    }
+}
+
+fn marked(marker: u8, rest: &[u8]) -> Bytes {
+    let mut row = Vec::with_capacity(rest.len() + 1);
+    row.push(marker);
+    row.extend_from_slice(rest);
+    row.into()
+}
+
+/// The text of a row; `None` if no text has this row.
+pub(crate) fn decode(row: &[u8]) -> Option<Bytes> {
+    match row.split_first() {
+        Some((&PLAIN, text)) => Some(Bytes::copy_from_slice(text)),
+        Some((&ZSTD, frame)) => {
+            let bytes = zstd::zstd_safe::get_frame_content_size(frame).ok()??;
+            if bytes > TEXT_BYTES_MAX {
+                return None;
+            }
+            zstd::bulk::decompress(frame, usize::try_from(bytes).ok()?).ok().map(Bytes::from)
+        }
+        _ => Some(Bytes::copy_from_slice(row)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back() {
+        let long = vec![b'x'; 100_000];
+        let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        for text in [&b""[..], b"[]", b"\x00", b"\x01", b"\x01\x28\xb5\x2f\xfd", b"\x00\x01", &long, &noise] {
+            let text = Bytes::copy_from_slice(text);
+            assert_eq!(decode(&encode(&text)), Some(text));
+        }
+        assert!(encode(&long.into()).len() < 200);
+    }
+
+    #[test]
+    fn a_short_text_stays_readable() {
+        let text = Bytes::from_static(b"[{\"run_started\":{}}]");
+        assert_eq!(encode(&text), text);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_found() {
+        for row in [&[ZSTD][..], &[ZSTD, 1, 2, 3], &[ZSTD, 0x28, 0xb5, 0x2f, 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
+            assert_eq!(decode(row), None);
+        }
+    }
+}
