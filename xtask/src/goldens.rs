@@ -7,15 +7,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use gorgon_core::event::Event;
 use sha2::{Digest, Sha256};
 
 use crate::shell::{files, root, say};
 
 const SUMS: &str = "SHA256SUMS";
 
+/// Every event in every form that was released: `NAME.json`, and `NAME.2.json` and so on for later forms.
+const EVENTS: &str = "crates/core/tests/events";
+
 /// What is wrong with the goldens.
 pub(crate) fn problems() -> Result<Vec<String>> {
-    let mut problems = Vec::new();
+    let mut problems = missing_events();
     for folder in folders()? {
         let known = sums(&folder)?;
         let found = members(&folder)?;
@@ -33,6 +37,20 @@ pub(crate) fn problems() -> Result<Vec<String>> {
         );
     }
     Ok(problems)
+}
+
+/// One golden of every event, counted from the enum.
+fn missing_events() -> Vec<String> {
+    let folder = root().join(EVENTS);
+    let mut problems: Vec<String> = Event::NAMES
+        .iter()
+        .filter(|name| !folder.join(format!("{name}.json")).is_file())
+        .map(|name| format!("{EVENTS}/{name}.json is missing: every event has a golden"))
+        .collect();
+    if !folder.join(SUMS).is_file() {
+        problems.push(format!("{EVENTS}/{SUMS} is missing: it makes a released form one that never changes"));
+    }
+    problems
 }
 
 /// Adds the sums of files that have none.

@@ -22,7 +22,7 @@ use crate::printer::Printer;
 const CLOSE_GRACE: Duration = Duration::from_millis(300);
 
 /// How long whoever connected before the socket was gone may take to be let in.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(3);
 
 /// The holder of a store.
 pub(crate) struct Holder {

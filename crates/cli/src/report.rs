@@ -138,7 +138,11 @@ fn failures(printer: &Printer, run: &Run) {
         (None, _) => String::new(),
     };
     let head = printer.paint("1;31", &format!("error[{}]:", error.code));
-    printer.say(format!("{head} the run is {}{place}", run.status.word()));
+    let stands = match run.status {
+        RunStatus::Failed => "failed".to_owned(),
+        other => format!("is {}", other.word()),
+    };
+    printer.say(format!("{head} the run {stands}{place}"));
     for line in error.message.lines() {
         printer.say(format!("  {}", shown(line)));
     }

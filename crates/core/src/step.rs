@@ -89,7 +89,7 @@ pub enum Shape {
 pub struct StepCx<'a> {
     /// The step.
     pub id: &'a StepId,
-    /// The outputs that it has to give. Elements of a fan-out owe none: the list of their results is the output.
+    /// The outputs that it has to give.
     pub outputs: &'a [String],
     /// Its parameters, rendered.
     pub params: &'a Map<String, Value>,

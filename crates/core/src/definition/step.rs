@@ -60,6 +60,9 @@ impl Step {
 pub struct FanOut {
     /// The list, or a template that renders to one.
     pub items: Value,
+    /// What each element has to give. The first of them, or else the main result of the step type, is its place in the list of results.
+    #[serde(default)]
+    pub outputs: Vec<String>,
     /// Most elements in flight at once.
     pub max_concurrent: u32,
     /// Whether the first failed element stops those that have not begun.

@@ -94,10 +94,10 @@ pub struct Code {
 }
 
 impl Node {
-    /// The outputs that one execution has to give: an element of a fan-out owes none.
+    /// The outputs that one execution has to give: those of the step, or of an element of its fan-out.
     #[must_use]
     pub fn owed_outputs(&self) -> &[String] {
-        if self.items.is_some() { &[] } else { &self.step.outputs }
+        self.step.fan_out.as_ref().map_or(&self.step.outputs, |fan_out| &fan_out.outputs)
     }
 }
 

@@ -95,7 +95,7 @@ impl RunState {
         }
         let mut gathered = Map::new();
         if node.items.is_some() {
-            let primary = node.kind.results().first().map_or("result", |(name, _)| name);
+            let primary = node.owed_outputs().first().map(String::as_str).or(node.kind.results().first().map(|(name, _)| *name)).unwrap_or("result");
             let (results, errors): (Vec<Value>, Vec<Value>) = (0_u32..).zip(&step.items).map(|(n, item)| element(n, item, primary)).unzip();
             let errors: Vec<Value> = errors.into_iter().filter(|error| !error.is_null()).collect();
             let failed = errors.len();

@@ -1,6 +1,8 @@
 //! What the run machine does: given events, when a command, then events.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+/// What the simulator builds its workflows with serves here as well.
+#[path = "../../../testkit/src/sim/build.rs"]
 mod build;
 mod harness;
 
@@ -15,11 +17,13 @@ mod failures;
 mod fan_out;
 mod groups;
 mod order;
-#[cfg(any())]
+#[path = "../../../testkit/src/sim/program.rs"]
+mod program;
 mod properties;
 mod retries;
+#[path = "../../../testkit/src/sim/rng.rs"]
+mod rng;
 #[cfg(any())]
 mod reopened;
 mod timers;
-#[cfg(any())]
 mod totality;

@@ -148,15 +148,17 @@ pub(crate) async fn until(engine: &Engine, run: RunId, what: &str, wanted: impl 
 }
 
 pub(crate) async fn until_within(limit: Duration, engine: &Engine, run: RunId, what: &str, mut wanted: impl FnMut(&RunState) -> bool) -> Arc<RunState> {
-    let mut watch = engine.watch(run, u64::MAX).await.expect("the run can be watched");
     let looking = async {
+        let seen = engine.history(run).await.expect("the run can be read").last().map_or(0, |last| last.pos);
+        let mut watch = engine.watch(run, seen).await.expect("the run can be watched");
         loop {
             // The watch began before, so nothing that happens after this look is missed.
             let state = engine.state(run).await.expect("the run can be read");
             if wanted(&state) {
                 return state;
             }
-            next_append(&mut watch).await;
+            let frame = watch.next().await.expect("the past can be read");
+            assert!(frame.is_some(), "the engine stopped before this happened: {what}");
         }
     };
     match tokio::time::timeout(limit, looking).await {
@@ -165,8 +167,115 @@ pub(crate) async fn until_within(limit: Duration, engine: &Engine, run: RunId, w
     }
 }
 
-/// The next append, whichever: a watch from the end on shows none, so this one looks at the log.
-async fn next_append(watch: &mut gorgon_engine::Watch) {
-    // From position `MAX` on appends are not shown, but `Done` is.
-    let _ = watch.next_moved().await;
+pub(crate) async fn ended(engine: &Engine, run: RunId) -> Arc<RunState> {
+    until(engine, run, "the run ends", |state| state.status.is_terminal()).await
+}
+
+/// Runs a workflow to its end.
+pub(crate) async fn run(engine: &Engine, text: &str) -> Arc<RunState> {
+    let run = start(engine, text).await;
+    ended(engine, run).await
+}
+
+pub(crate) fn completed(state: &RunState) {
+    assert_eq!(state.status, RunStatus::Completed, "{:?}", state.failure);
+}
+
+pub(crate) async fn events(engine: &Engine, run: RunId) -> Vec<Event> {
+    engine.history(run).await.expect("the run can be read").into_iter().flat_map(|append| append.events).collect()
+}
+
+pub(crate) async fn history(engine: &Engine, run: RunId) -> String {
+    let Ok(appends) = engine.history(run).await else { return "its history cannot be read".to_owned() };
+    let line = |event: &Event| serde_json::to_string(event).unwrap_or_default();
+    appends.iter().map(|append| format!("{} {}\n", append.seq, append.events.iter().map(line).collect::<Vec<_>>().join("\n    "))).collect()
+}
+
+/// What the settlements of these events come to.
+pub(crate) fn settled(events: &[Event]) -> Amounts {
+    events.iter().fold(Amounts::ZERO, |sum, event| match event {
+        Event::CallSettled { settlement: Some(settlement), .. } | Event::CallDoubted { settlement: Some(settlement), .. } => sum.plus(settlement.charged),
+        _ => sum,
+    })
+}
+
+pub(crate) fn step(state: &RunState, id: &str) -> gorgon_core::run::StepStatus {
+    state.steps[state.program.find_str(id).expect("the run has this step")].status
+}
+
+pub(crate) fn outputs(state: &RunState) -> Value {
+    state.outputs.as_ref().map(Payload::value).unwrap_or_default()
+}
+
+// What a test says to a run.
+
+pub(crate) fn approve(step: Option<&str>, item: Option<u32>) -> Command {
+    decide(step, item, true)
+}
+
+pub(crate) fn reject(step: Option<&str>) -> Command {
+    decide(step, None, false)
+}
+
+fn decide(step: Option<&str>, item: Option<u32>, approved: bool) -> Command {
+    Command::Approve(Decision { step: step.map(Into::into), item, hash: None, approved, by: "ann".to_owned(), comment: None })
+}
+
+pub(crate) fn signal(name: &str, payload: Value) -> Command {
+    Command::Signal { name: name.to_owned(), payload: Payload::of(&payload) }
+}
+
+pub(crate) fn pause() -> Command {
+    Command::Pause { by: "ann".to_owned(), interrupt: false }
+}
+
+pub(crate) fn resume(limits: Limits) -> Command {
+    Command::Resume(Resume { limits, by: "ann".to_owned() })
+}
+
+pub(crate) fn cancel() -> Command {
+    Command::Cancel { by: "ann".to_owned(), reason: None }
+}
+
+pub(crate) fn retry() -> Command {
+    Command::Retry { step: None, by: "ann".to_owned() }
+}
+
+pub(crate) fn redo(step: &str, item: u32) -> Command {
+    Command::Resolve(Resolve { step: Some(step.into()), item: Some(item), verdict: ResolveVerdict::Redo, by: "ann".to_owned() })
+}
+
+pub(crate) async fn tell(engine: &Engine, run: RunId, command: Command) {
+    let shown = format!("{command:?}");
+    if let Err(error) = patiently("a command is answered", engine.command(run, command)).await {
+        panic!("{shown} was not done: {error:?}\n{}", history(engine, run).await);
+    }
+}
+
+/// What answers the things that a run waits for.
+pub(crate) fn answers(state: &RunState) -> Vec<Command> {
+    let waits = state.waiting_for().into_iter();
+    waits
+        .filter_map(|wait| match wait {
+            WaitingFor::Approval(pending) => Some(approve(Some(pending.step.as_str()), Some(pending.item))),
+            WaitingFor::Signal { name, .. } => Some(signal(&name, json!({ "word": "go" }))),
+            WaitingFor::Doubt { step, item, .. } => Some(redo(step.as_str(), item)),
+            WaitingFor::Timer { .. } | WaitingFor::Retry { .. } | WaitingFor::Budget { .. } => None,
+        })
+        .collect()
+}
+
+/// The error of the store that a command or a creation came back with.
+pub(crate) fn store_error(error: impl std::error::Error + 'static) -> StoreError {
+    let error: Box<dyn std::error::Error> = Box::new(error);
+    match error.downcast::<gorgon_engine::CommandError>() {
+        Ok(error) => match *error {
+            gorgon_engine::CommandError::Store(error) => error,
+            other => panic!("the store did not say this: {other}"),
+        },
+        Err(error) => match error.downcast::<CreateError>().map(|error| *error) {
+            Ok(CreateError::Store(error)) => error,
+            other => panic!("the store did not say this: {other:?}"),
+        },
+    }
 }

@@ -19,6 +19,7 @@ impl<'n> Reader<'n> {
         let own = std::mem::take(&mut step.params);
         let flag = |name: &str| own.get(name).and_then(Value::as_bool).unwrap_or_default();
         step.fan_out = Some(FanOut {
+            outputs: Vec::new(),
             items: own.get("items").cloned().unwrap_or_default(),
             max_concurrent: own.get("max_concurrent").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
             fail_fast: flag("fail_fast"),
@@ -116,15 +117,12 @@ impl<'n> Reader<'n> {
         step.effect = self.effect(template).or_else(|| self.effect(node)).or(by_kind).unwrap_or(step.effect);
         let outputs = present(template, "outputs").map(|node| self.names(node, "`outputs`")).unwrap_or_default();
         if step.outputs.is_empty() {
-            self.sources[at].outputs = outputs.iter().map(|(node, _)| *node).collect();
-            step.outputs = outputs.into_iter().map(|(_, name)| name.to_owned()).collect();
-        } else if let Some((node, name)) = outputs.iter().find(|(_, name)| !step.outputs.iter().any(|output| output == name)) {
-            self.report.warning(
-                Code::BadValue,
-                Spot::of(node),
-                format!("the output `{name}` of the template has no effect, because the fan-out names its own"),
-                "leave it out",
-            );
+            // A fan-out that names no output of its own is known by the name of what its elements give.
+            self.sources[at].outputs = outputs.iter().take(1).map(|(node, _)| *node).collect();
+            step.outputs = outputs.iter().take(1).map(|(_, name)| (*name).to_owned()).collect();
+        }
+        if let Some(fan_out) = &mut step.fan_out {
+            fan_out.outputs = outputs.into_iter().map(|(_, name)| name.to_owned()).collect();
         }
     }
 }

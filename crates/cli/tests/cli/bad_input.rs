@@ -1,0 +1,108 @@
+//! What is wrong gets a place, a reason and a cure, ends with 2, and leaves nothing behind.
+
+use crate::world::World;
+
+/// Nothing was made: no data directory, no database.
+fn nothing_is_left(world: &World) {
+    assert!(!world.root().join("home/.local").exists());
+    assert!(!world.path(".gorgon").exists());
+}
+
+#[track_caller]
+fn refused(text: &str, args: &[&str], code: &str) -> String {
+    let world = World::new();
+    world.write("w.yaml", text);
+    let mut call = vec!["run", "w.yaml"];
+    call.extend(args);
+    let done = world.run(&call).exits(2).says(code);
+    assert!(done.stdout.is_empty(), "{done:#?}");
+    nothing_is_left(&world);
+    done.stderr
+}
+
+fn step(rest: &str) -> String {
+    format!("name: w\nsteps:\n  - id: a\n    type: shell\n    command: 'true'\n{rest}")
+}
+
+#[test]
+fn files() {
+    refused("name: [", &[], "GOR0101");
+    refused("", &[], "GOR0101");
+    refused("name: w\nname: x\nsteps: []\n", &[], "GOR0123");
+    let bomb: String = (1..40).map(|n| format!("x{n}: &x{n} [*x{m}, *x{m}, *x{m}, *x{m}]\n", m = n - 1)).collect();
+    refused(&format!("name: w\nmetadata:\n  x0: &x0 [1, 2]\n{}steps: []\n", bomb.lines().map(|line| format!("  {line}\n")).collect::<String>()), &[], "GOR0102");
+    refused("name: w\nsteps: 7\n", &[], "GOR0103");
+}
+
+#[test]
+fn keys_types_and_names() {
+    let told = refused(&step("    comand: x\n"), &[], "GOR0105");
+    assert!(told.contains("w.yaml:6:5:") && told.contains("command"), "{told}");
+    refused("name: w\nsteps:\n  - {id: a, type: shel, command: x}\n", &[], "GOR0106");
+    refused(&step("  - {id: a, type: shell, command: x}\n"), &[], "GOR0109");
+    refused(&step("    outputs: [x]\n  - {id: b, type: shell, command: x, outputs: [x]}\n"), &[], "GOR0110");
+    refused(&step("    depends_on: [b]\n"), &[], "GOR0111");
+    refused(&step("    depends_on: [b]\n  - {id: b, type: shell, command: x, depends_on: [a]}\n"), &[], "GOR0112");
+    refused(&step("  - {id: b, type: shell, command: 'echo \"${steps.x.y}\"'}\n"), &[], "GOR0113");
+    refused(&step("    condition: {field: a, operator: resembles, value: 1}\n"), &[], "GOR0118");
+}
+
+#[test]
+fn inputs() {
+    let text = format!("inputs:\n  n: {{type: integer}}\n  list: {{type: array, default: []}}\n{}", step(""));
+    refused(&text, &[], "GOR0201");
+    refused(&text, &["--input", "n=one"], "GOR0202");
+    let told = refused(&text, &["--input", "n=1", "--input", "lst=[1]"], "GOR0203");
+    assert!(told.contains("did you mean `list`?"), "{told}");
+    refused(&text, &["--input", "n"], "GOR0202");
+    refused(&text, &["--input", "n=@nowhere"], "GOR0202");
+    refused(&text, &["--inputs", "w.yaml"], "GOR0202");
+}
+
+#[test]
+fn money_and_models() {
+    let agent = "name: w\nsteps:\n  - {id: a, type: agent, prompt: hi, max_tokens: 100}\n";
+    let told = refused(agent, &[], "GOR0205");
+    assert!(told.contains("[providers.NAME]") && told.contains("simulated"), "{told}");
+    refused(agent, &["--provider", "nobody"], "GOR0205");
+    refused(agent, &["--provider", "simulated", "--budget-tokens", "10"], "GOR0204");
+    refused(agent, &["--provider", "simulated", "--budget-usd", "1.0000000001"], "GOR0202");
+    refused(&step(""), &["--goal", "b"], "GOR0120");
+}
+
+#[test]
+fn names_of_workflows() {
+    let world = World::new();
+    world.write("secret.yaml", &step(""));
+    std::fs::create_dir(world.path("workflows")).unwrap();
+    world.run(&["run", "../secret"]).exits(2).says("`..`");
+    world.run(&["run", "workflows"]).exits(2).says("is a folder");
+    world.run(&["init", "../x"]).exits(2).says("GOR0121");
+    nothing_is_left(&world);
+}
+
+#[test]
+fn steps_that_this_release_cannot_run_are_valid_and_refused_at_start() {
+    let world = World::new();
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: slack, params: {}}\n");
+    world.run(&["validate", "w.yaml"]).exits(0);
+    world.run(&["run", "w.yaml"]).exits(2).says("GOR0107").says("step `a`");
+    nothing_is_left(&world);
+}
+
+#[test]
+fn a_path_that_leaves_its_root_fails_the_step() {
+    let world = World::new();
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: files, action: write, path: ../out, content: x}\n");
+    world.run(&["run", "w.yaml"]).exits(1).says("step `a`");
+    assert!(!world.root().join("out").exists());
+}
+
+#[test]
+fn a_dry_run_leaves_nothing() {
+    let world = World::new();
+    world.write("w.yaml", &format!("inputs:\n  n: {{type: integer, default: 2}}\n{}", step("")));
+    let done = world.run(&["run", "w.yaml", "--dry-run", "--json"]).exits(0);
+    assert_eq!(done.json()["inputs"]["n"], 2);
+    nothing_is_left(&world);
+}

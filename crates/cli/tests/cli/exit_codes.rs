@@ -1,0 +1,88 @@
+//! What the process ends with.
+
+use crate::world::{World, finish, signal};
+
+const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n";
+const FAILS: &str = "name: fails\nsteps:\n  - {id: a, type: shell, command: 'echo why >&2; exit 7', retry: {max_attempts: 1}}\n";
+const PARTIAL: &str = "name: partial\nsteps:\n  - {id: a, type: shell, command: 'exit 7', retry: {max_attempts: 1}, on_failure: skip}\n  - {id: b, type: shell, command: 'true'}\n";
+const ASKS: &str = "name: asks\nsteps:\n  - {id: gate, type: approval, prompt: 'May I?'}\n";
+const SLOW: &str = "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; sleep 30'}\n";
+const BRIEF: &str = "name: brief\nsteps:\n  - {id: a, type: shell, command: 'touch started; sleep 0.5; echo over > over'}\n  - {id: b, type: shell, command: 'echo next > next'}\n";
+
+#[test]
+fn completed_is_0() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.run(&["run", "w.yaml"]).exits(0);
+}
+
+#[test]
+fn failed_partial_and_cancelled_are_1() {
+    let world = World::new();
+    world.write("fails.yaml", FAILS);
+    world.write("partial.yaml", PARTIAL);
+    world.run(&["run", "fails.yaml"]).exits(1).says("step `a`").says("why").says("gorgon retry");
+    let done = world.run(&["run", "partial.yaml", "--json"]).exits(1);
+    assert_eq!(done.json()["status"], "partial");
+    world.write("asks.yaml", ASKS);
+    world.run(&["run", "asks.yaml"]).exits(4);
+    world.run(&["cancel", "@last"]).exits(0);
+    world.run(&["watch", "@last"]).exits(1);
+}
+
+#[test]
+fn a_wrong_call_is_2() {
+    let world = World::new();
+    for call in [&["frobnicate"][..], &["run"], &["run", "nothing.yaml"], &["run", "../x"], &["resume", "@last"], &["runs", "show", "nobody"]] {
+        world.run(call).exits(2);
+    }
+}
+
+#[test]
+fn waiting_for_somebody_is_4_and_names_the_way_on() {
+    let world = World::new();
+    world.write("w.yaml", ASKS);
+    world.run(&["run", "w.yaml"]).exits(4).says("gorgon approve").says("May I?");
+}
+
+#[test]
+fn a_data_directory_that_is_none_is_5() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.run(&["run", "w.yaml", "--data-dir", "w.yaml"]).exits(5);
+    world.write("dir/gorgon-state.db", "this is no database, but a text that is long enough to be taken for one by somebody who looks only at its length");
+    world.run(&["run", "w.yaml", "--data-dir", "dir"]).exits(5);
+}
+
+#[test]
+fn an_interrupt_lets_what_is_in_flight_end_and_is_130() {
+    let world = World::new();
+    world.write("w.yaml", BRIEF);
+    let child = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    signal(&child, rustix::process::Signal::INT);
+    finish(child).exits(130).says("gorgon resume");
+    assert!(world.path("over").exists(), "what was in flight was let finish");
+    assert!(!world.path("next").exists(), "nothing new was started");
+    world.run(&["run", "w.yaml"]).exits(0).says("an interrupted run of this file exists: gorgon resume");
+    std::fs::remove_file(world.path("next")).unwrap();
+    let list = world.run(&["runs", "list", "--json", "--status", "paused"]).json();
+    let id = list["runs"][0]["id"].as_str().unwrap().to_owned();
+    world.run(&["resume", &id]).exits(0);
+    assert!(world.path("next").exists());
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once_and_the_call_is_in_doubt() {
+    let world = World::new();
+    world.write("w.yaml", SLOW);
+    let child = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    signal(&child, rustix::process::Signal::INT);
+    world.until_status("paused");
+    signal(&child, rustix::process::Signal::INT);
+    finish(child).exits(130).says("in doubt");
+    world.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
+    world.run(&["resolve", "@last", "--done"]).exits(0);
+    world.run(&["runs", "show", "@last"]).exits(0).says("in doubt: call a/0/1/0");
+}

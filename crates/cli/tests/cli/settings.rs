@@ -1,0 +1,94 @@
+//! Settings: where they come from, and what is wrong with them.
+
+use crate::world::{World, finish};
+
+const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n";
+
+#[track_caller]
+fn shown(world: &World, args: &[&str], name: &str) -> (serde_json::Value, String) {
+    let mut call = vec!["config", "show", "--json"];
+    call.extend(args);
+    let json = world.run(&call).exits(0).json();
+    let line = json["settings"].as_array().unwrap().iter().find(|line| line["name"] == name).unwrap_or_else(|| panic!("no {name}: {json:#}")).clone();
+    (line["value"].clone(), line["source"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn each_value_names_its_source() {
+    let world = World::new();
+    world.write("gorgon.toml", "[defaults]\nprovider = \"simulated\"\n\n[budget]\nmax_cost_usd = 2.50\n\n[models.\"m\"]\ninput_usd_per_mtok = 0.1\noutput_usd_per_mtok = 1_0.000000001\n");
+    let (value, source) = shown(&world, &[], "defaults.provider");
+    assert_eq!((value, source.rsplit('/').next()), ("simulated".into(), Some("gorgon.toml:2")));
+    assert_eq!(shown(&world, &[], "budget.max_cost_usd").0, "2.50");
+    let (model, _) = shown(&world, &[], "models.m");
+    assert_eq!((&model["input_usd_per_mtok"], &model["output_usd_per_mtok"]), (&"0.10".into(), &"10.000000001".into()));
+    assert_eq!(shown(&world, &[], "limits.process").1, "default");
+    assert_eq!(shown(&world, &["--data-dir", "x"], "data_dir").1, "flag --data-dir");
+    let done = finish(world.command(&["config", "show"]).env("GORGON_PROVIDER", "p").env("GORGON_PROVDER", "q").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap());
+    done.exits(0).says("environment GORGON_PROVIDER").says("GORGON_PROVDER is not a setting");
+}
+
+#[test]
+fn unknown_keys_have_a_place_and_the_nearest_known_one() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.write("gorgon.toml", "[http]\nallow_privat = []\n\n[provders.x]\nkind = \"openai\"\n");
+    world.run(&["run", "w.yaml"]).exits(2).says("gorgon.toml:2:1").says("did you mean `allow_private`?").says("gorgon.toml:4:").says("did you mean `providers`?");
+    assert!(!world.path(".gorgon").exists());
+}
+
+#[test]
+fn wrong_values_are_refused() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    for (text, said) in [
+        ("[budget\n", "this is not TOML"),
+        ("[budget]\nmax_cost_usd = -1\n", "is not an amount of dollars"),
+        ("[budget]\nmax_cost_usd = 1e3\n", "is not an amount of dollars"),
+        ("[budget]\nmax_tokens = 1.5\n", "whole number"),
+        ("[limits]\nprocess = 0\n", "between 1 and"),
+        ("[http]\nallow_private = [\"10.0.0.300\"]\n", "neither an address"),
+        ("[providers.x]\nkind = \"oracle\"\n", "makes no provider"),
+        ("[providers.fake]\nkind = \"simulated\"\n", "the simulator is `[providers.simulated]`"),
+        ("[models.m]\nfree = true\ninput_usd_per_mtok = 1\n", "both `free` and a price"),
+        ("[models.m]\ninput_usd_per_mtok = 1\n", "needs both"),
+    ] {
+        world.write("gorgon.toml", text);
+        world.run(&["run", "w.yaml"]).exits(2).says(said);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_never_ignored() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    let with = |url: &str| {
+        let mut command = world.command(&["run", "w.yaml"]);
+        command.env("DATABASE_URL", url).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        finish(command.spawn().unwrap())
+    };
+    with("postgres://localhost/x").exits(2).says("this build cannot open").says("postgres:");
+    with("sqlite:elsewhere.db").exits(0);
+    assert!(world.path("elsewhere.db").exists());
+}
+
+#[test]
+fn the_data_directory_lies_beside_the_settings_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.write("gorgon.toml", "");
+    world.run(&["run", "w.yaml"]).exits(0);
+    let mode = std::fs::metadata(world.path(".gorgon")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(world.path(".gorgon/gorgon-state.db").exists());
+}
+
+#[test]
+fn the_budget_of_the_tenant_holds_over_runs() {
+    let world = World::new();
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: agent, provider: simulated, prompt: hi, max_tokens: 10}\n");
+    world.write("gorgon.toml", "[budget]\nmax_calls = 1\n");
+    world.run(&["run", "w.yaml"]).exits(0);
+    world.run(&["run", "w.yaml"]).exits(1).says("GOR0305");
+}
