@@ -67,7 +67,34 @@ pub(crate) struct Figure {
 type Measure = fn(&mut Bench) -> Result<Vec<Figure>>;
 
 /// All measures by name, in the order in which they are taken.
-const MEASURES: &[(&str, Measure)] = &[("binary_size", binary_size), ("start_up", start_up), ("bare_commit", bare_commit)];
+const MEASURES: &[(&str, Measure)] = &[
+    ("binary_size", binary_size),
+    ("start_up", start_up),
+    ("one", |bench| load(bench, "one", &[("run_ms", "a run of one step from the command line, new folder; aim 60")])),
+    ("w1", |bench| {
+        load(
+            bench,
+            "w1",
+            &[
+                ("ratio", "median of a step over a bare commit of the same minute; aim 1.7"),
+                ("step_us", "a step of a chain"),
+                ("bare_commit_us", "SQLite, one row of 200 bytes, synchronous=FULL"),
+            ],
+        )
+    }),
+    ("w2", |bench| load(bench, "w2", &[("steps_a_second", "10 steps a run, 50 runs at a time; aim 50,000"), ("cpu_us_a_step", "of the holder; aim 30")])),
+    ("w3", |bench| load(bench, "w3", &[("steps_a_second", "1,000 elements and a fan-in; aim 100,000")])),
+    ("calls", |bench| load(bench, "calls", &[("calls_a_second", "held and settled on one shared budget; aim 30,000")])),
+    ("history", |bench| load(bench, "history", &[("resume_ms", "until a run of that many events answers after a restart; aim 300"), ("events", "")])),
+    ("sleep", |bench| {
+        load(
+            bench,
+            "sleep",
+            &[("added_mb", "by 100,000 sleeping runs; aim 100"), ("first_run_after_restart_ms", "start of the holder included; aim 1,000")],
+        )
+    }),
+    ("bare_commit", bare_commit),
+];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
@@ -158,6 +185,32 @@ fn start_up(bench: &mut Bench) -> Result<Vec<Figure>> {
     }
     writeln!(bench.report, "{times:.3?} ms")?;
     Ok(vec![Figure { name: "version_ms".to_owned(), value: median(times), remark: "aim 10".to_owned() }])
+}
+
+/// Runs a load of `kernel_load` in processes of its own, and takes the middle of each figure over them.
+fn load(bench: &mut Bench, name: &str, wanted: &[(&str, &str)]) -> Result<Vec<Figure>> {
+    step("load generator", cargo().args(["build", "--release", "--quiet", "-p", "gorgon-cli", "--example", "kernel_load"]))?;
+    let generator = root().join("target/release/examples/kernel_load");
+    // The long loads are their own repetition.
+    let processes = if matches!(name, "history" | "sleep") { 1 } else { bench.processes };
+    let mut values: Vec<Vec<f64>> = vec![Vec::new(); wanted.len()];
+    for _ in 0..processes {
+        let folder = bench.folder.join(name);
+        let raw = output(program(&generator.to_string_lossy()).arg(&bench.binary).arg(&folder).arg(name))?;
+        bench.report.push_str(&raw);
+        for line in raw.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).with_context(|| format!("`{line}` is no JSON"))?;
+            // A load that tries several widths is summed up by the one that the peers were measured at.
+            if line.get("at_a_time").is_some_and(|width| width != 50) {
+                continue;
+            }
+            for (values, (key, _)) in values.iter_mut().zip(wanted) {
+                values.extend(line.get(*key).and_then(serde_json::Value::as_f64));
+            }
+        }
+    }
+    let figure = |(values, (key, remark)): (Vec<f64>, &(&str, &str))| Figure { name: format!("{name}_{key}"), value: median(values), remark: (*remark).to_owned() };
+    Ok(values.into_iter().zip(wanted).map(figure).collect())
 }
 
 /// One commit of SQLite with `synchronous=FULL` and nothing else, on the disk of the data directories.

@@ -14,7 +14,7 @@ use crate::shell::{files, root, say};
 
 const SUMS: &str = "SHA256SUMS";
 
-/// Every event in every form that was released: `NAME.json`, and `NAME.2.json` and so on for later forms.
+/// Every event in every form that was released: `NAME.jsonl`, one form a line, and `NAME.2.jsonl` and so on for later versions.
 const EVENTS: &str = "crates/core/tests/events";
 
 /// What is wrong with the goldens.
@@ -44,8 +44,8 @@ fn missing_events() -> Vec<String> {
     let folder = root().join(EVENTS);
     let mut problems: Vec<String> = Event::NAMES
         .iter()
-        .filter(|name| !folder.join(format!("{name}.json")).is_file())
-        .map(|name| format!("{EVENTS}/{name}.json is missing: every event has a golden"))
+        .filter(|name| !folder.join(format!("{name}.jsonl")).is_file())
+        .map(|name| format!("{EVENTS}/{name}.jsonl is missing: every event has a golden"))
         .collect();
     if !folder.join(SUMS).is_file() {
         problems.push(format!("{EVENTS}/{SUMS} is missing: it makes a released form one that never changes"));
