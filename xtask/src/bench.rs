@@ -82,7 +82,9 @@ const MEASURES: &[(&str, Measure)] = &[
             ],
         )
     }),
-    ("w2", |bench| load(bench, "w2", &[("steps_a_second", "10 steps a run, 50 runs at a time; aim 50,000"), ("cpu_us_a_step", "of the holder; aim 30")])),
+    ("w2", |bench| {
+        load(bench, "w2", &[("steps_a_second", "10 steps a run, 50 runs at a time; aim 50,000"), ("cpu_us_a_step", "of the holder; aim 30")])
+    }),
     ("w3", |bench| load(bench, "w3", &[("steps_a_second", "1,000 elements and a fan-in; aim 100,000")])),
     ("calls", |bench| load(bench, "calls", &[("calls_a_second", "held and settled on one shared budget; aim 30,000")])),
     ("history", |bench| load(bench, "history", &[("resume_ms", "until a run of that many events answers after a restart; aim 300"), ("events", "")])),
@@ -209,7 +211,11 @@ fn load(bench: &mut Bench, name: &str, wanted: &[(&str, &str)]) -> Result<Vec<Fi
             }
         }
     }
-    let figure = |(values, (key, remark)): (Vec<f64>, &(&str, &str))| Figure { name: format!("{name}_{key}"), value: median(values), remark: (*remark).to_owned() };
+    let figure = |(values, (key, remark)): (Vec<f64>, &(&str, &str))| Figure {
+        name: format!("{name}_{key}"),
+        value: median(values),
+        remark: (*remark).to_owned(),
+    };
     Ok(values.into_iter().zip(wanted).map(figure).collect())
 }
 

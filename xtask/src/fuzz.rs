@@ -5,7 +5,7 @@
 //! corpora, which ordinary tests replay.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -140,18 +140,46 @@ fn dictionary(target: &str) -> Option<String> {
     path.is_file().then(|| format!("-dict={}", path.display()))
 }
 
-/// Takes into the committed corpus what reaches code that nothing in it reaches.
+/// Makes the committed corpus anew: the seeds that people named, and as few of the other inputs as reach everything that any of them reaches.
 fn keep(target: &str, host: &str) -> Result<()> {
     let committed = root().join("fuzz/corpus").join(target);
-    let before = fs::read_dir(&committed)?.count();
+    let work = root().join("target/fuzz");
+    let cover = work.join("cover").join(target);
+    if cover.exists() {
+        fs::remove_dir_all(&cover)?;
+    }
+    fs::create_dir_all(&cover)?;
+    let made_up: Vec<PathBuf> = inputs(&committed)?.into_iter().filter(|path| is_made_up(path)).collect();
+    for seed in inputs(&committed)?.iter().filter(|path| !is_made_up(path)) {
+        fs::copy(seed, cover.join(seed.file_name().unwrap_or_default()))?;
+    }
     // A cover of the edges, not of how often each is taken: hundreds of small files instead of tens of thousands.
-    let arguments = ["-set_cover_merge=1", "-use_counters=0", "-max_len=1024"];
     let mut command = program(&binary(target, host).to_string_lossy());
-    command.args(arguments).arg(&committed).arg(root().join("target/fuzz/corpus").join(target)).stdout(Stdio::null()).stderr(Stdio::null());
-    output(&mut command)?;
-    let after = fs::read_dir(&committed)?.count();
-    say(&format!("fuzz: {target}: {after} inputs, {} of them new", after.saturating_sub(before)));
+    command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=1024"]).arg(&cover).arg(&committed).arg(work.join("corpus").join(target));
+    output(command.stderr(Stdio::null()))?;
+    for path in &made_up {
+        fs::remove_file(path)?;
+    }
+    for path in inputs(&cover)? {
+        fs::copy(&path, committed.join(path.file_name().unwrap_or_default()))?;
+    }
+    say(&format!(
+        "fuzz: {target}: {} inputs are kept, {} of them made up",
+        inputs(&committed)?.len(),
+        inputs(&cover)?.iter().filter(|path| is_made_up(path)).count()
+    ));
     Ok(())
+}
+
+fn inputs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether the fuzzer named it: by the hash of its content.
+fn is_made_up(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.len() == 40 && name.to_string_lossy().bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn tail(text: &str, lines: usize) -> String {

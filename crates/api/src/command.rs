@@ -30,8 +30,7 @@ pub enum CommandName {
 
 impl CommandName {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Resume, Self::Retry, Self::Cancel, Self::Pause, Self::Approve, Self::Reject, Self::Signal, Self::Resolve];
+    pub const ALL: [Self; 8] = [Self::Resume, Self::Retry, Self::Cancel, Self::Pause, Self::Approve, Self::Reject, Self::Signal, Self::Resolve];
 
     /// The last part of its address.
     #[must_use]
@@ -214,5 +213,24 @@ impl From<Resolve> for Command {
             Verdict::Fail => ResolveVerdict::Fail,
         };
         Self::Resolve(command::Resolve { step, item, verdict, by })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_its_word() {
+        for name in CommandName::ALL {
+            assert_eq!(CommandName::from_word(name.word()), Some(name));
+        }
+        assert_eq!(CommandName::from_word("explode"), None);
+    }
+
+    #[test]
+    fn a_body_with_more_than_is_known_is_refused() {
+        assert!(serde_json::from_str::<Resume>("{}").is_ok());
+        assert!(serde_json::from_str::<Resume>(r#"{"limit": 1}"#).is_err());
     }
 }

@@ -78,3 +78,28 @@ pub fn status_of(code: Code) -> u16 {
         _ => 422,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_goes_over_the_wire_and_back() {
+        let problem = Problem::new(Code::NotInThisState, "the run is completed").help("start a new one");
+        let text = serde_json::to_string(&problem).unwrap();
+        assert_eq!(
+            text,
+            r#"{"type":"urn:gorgon:error:GOR0403","title":"the run is in a state in which that cannot be done","status":409,"detail":"the run is completed","code":"GOR0403","help":"start a new one"}"#
+        );
+        assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
+    }
+
+    #[test]
+    fn of_many_problems_the_first_error_leads() {
+        let warning = Diagnostic::warning(Code::ShellQuoting, "steps[0]", "quote it");
+        let error = Diagnostic::error(Code::MissingInput, "inputs.n", "n is missing").help("give it");
+        let problem = Problem::of_diagnostics(vec![warning, error]);
+        assert_eq!((problem.code, problem.status, problem.help.as_deref()), (Code::MissingInput, 422, Some("give it")));
+        assert_eq!(problem.diagnostics.len(), 2);
+    }
+}

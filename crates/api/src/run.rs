@@ -177,9 +177,7 @@ impl RunError {
     fn of(state: &RunState, steps: &[RunStep]) -> Option<Self> {
         let (code, step) = match &state.halt {
             Some(HaltReason::StepFailed { step, failure }) => (code_of(failure.class), Some(step.clone())),
-            Some(HaltReason::Budget { step, frozen, .. }) => {
-                (if *frozen { Code::BudgetFrozen } else { Code::BudgetExhausted }, Some(step.clone()))
-            }
+            Some(HaltReason::Budget { step, frozen, .. }) => (if *frozen { Code::BudgetFrozen } else { Code::BudgetExhausted }, Some(step.clone())),
             Some(HaltReason::TimedOut { .. }) => (Code::RunTimedOut, None),
             Some(HaltReason::Cancelled { .. }) => return None,
             None => (state.failure.as_ref().map_or(Code::StepFailed, |failure| code_of(failure.class)), None),
@@ -188,7 +186,8 @@ impl RunError {
             (Some(failure), _) | (None, Some(HaltReason::StepFailed { failure, .. })) => failure,
             _ => return None,
         };
-        let attempt = step.as_ref().and_then(|id| steps.iter().find(|step| step.id == *id)).filter(|step| step.items.is_none()).map(|step| step.attempts);
+        let attempt =
+            step.as_ref().and_then(|id| steps.iter().find(|step| step.id == *id)).filter(|step| step.items.is_none()).map(|step| step.attempts);
         Some(Self { code, message: failure.message.clone(), step, attempt, detail: failure.detail.clone() })
     }
 }

@@ -65,3 +65,16 @@ impl RunQuery {
         words.map(|word| RunStatus::from_word(word).ok_or_else(|| word.to_owned())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_words_with_commas() {
+        let query = |status: &str| RunQuery { status: Some(status.to_owned()), ..RunQuery::default() };
+        assert_eq!(query("paused, failed,").statuses(), Ok(vec![RunStatus::Paused, RunStatus::Failed]));
+        assert_eq!(query("paused,done").statuses(), Err("done".to_owned()));
+        assert_eq!(RunQuery::default().statuses(), Ok(Vec::new()));
+    }
+}

@@ -9,13 +9,21 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Color;
 use crate::verbs::{
-    Approve, Cancel, Completions, Config, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs, Schema, Show, Signal,
-    Validate, Watch, Workflow,
+    Approve, Cancel, Completions, Config, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs, Schema,
+    Show, Signal, Validate, Watch, Workflow,
 };
 
 /// A durable runtime for workflows of AI agents.
 #[derive(Debug, Parser)]
-#[command(name = "gorgon", version, about, propagate_version = false, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "gorgon",
+    version,
+    about,
+    propagate_version = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

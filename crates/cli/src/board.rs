@@ -95,10 +95,10 @@ impl Board {
             }
         }
         for waiting in &run.waiting_for {
-            if let Some((step, note)) = crate::report::waiting_note(waiting) {
-                if let Some(row) = self.row(step) {
-                    row.note = note;
-                }
+            if let Some((step, note)) = crate::report::waiting_note(waiting)
+                && let Some(row) = self.row(step)
+            {
+                row.note = note;
             }
         }
     }

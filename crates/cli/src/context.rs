@@ -24,7 +24,8 @@ impl Context {
     pub(crate) fn of(global: &Global) -> Result<Self, Fault> {
         let printer = Printer::new(global.json, global.color);
         let cwd = std::env::current_dir().map_err(|error| {
-            let fault = Fault::new(Code::StoreUnavailable, format!("the current folder cannot be used: {error}")).help("change to a folder that exists");
+            let fault =
+                Fault::new(Code::StoreUnavailable, format!("the current folder cannot be used: {error}")).help("change to a folder that exists");
             printer.fault(&fault);
             fault
         })?;
@@ -37,4 +38,22 @@ impl Context {
     pub(crate) fn settings(&self) -> Result<Settings, Fault> {
         Settings::resolve(self.data_dir.as_deref(), &self.cwd)
     }
+
+    /// A full disk has many faces; where it is full, that is what is told.
+    pub(crate) fn explain(&self, fault: Fault) -> Fault {
+        let folder = || self.settings().ok().map(|settings| settings.data_dir.value);
+        if fault.code != Code::StoreUnavailable || !folder().is_some_and(|folder| is_full(&folder)) {
+            return fault;
+        }
+        let way_on = fault.help.filter(|help| help.contains("gorgon resume")).map_or_else(String::new, |help| format!("; {help}"));
+        Fault::new(Code::StoreFull, fault.message).help(format!("make room on that disk, or name another data directory{way_on}"))
+    }
+}
+
+/// Below this a store cannot even be opened.
+const FREE_BYTES_MIN: u64 = 128 << 10;
+
+fn is_full(folder: &std::path::Path) -> bool {
+    let existing = folder.ancestors().find(|folder| folder.is_dir());
+    existing.and_then(|folder| rustix::fs::statvfs(folder).ok()).is_some_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) < FREE_BYTES_MIN)
 }

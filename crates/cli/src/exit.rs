@@ -41,12 +41,9 @@ impl Exit {
         match status {
             RunStatus::Completed => Self::Done,
             RunStatus::Partial | RunStatus::Failed | RunStatus::Cancelled => Self::Failed,
-            RunStatus::Queued
-            | RunStatus::Running
-            | RunStatus::Waiting
-            | RunStatus::Paused
-            | RunStatus::Cancelling
-            | RunStatus::Compensating => Self::Waiting,
+            RunStatus::Queued | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused | RunStatus::Cancelling | RunStatus::Compensating => {
+                Self::Waiting
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) help: Option<String>,
     /// Problems with places, and the text that the places are in.
-    pub(crate) located: Option<Located>,
+    pub(crate) located: Option<Box<Located>>,
 }
 
 /// Problems of a text.
@@ -51,7 +51,7 @@ impl Fault {
         let first = located.diagnostics.iter().find(|problem| problem.is_error());
         let code = first.map_or(Code::Internal, |first| first.code);
         let message = format!("{} cannot be used", located.file);
-        Self { code, message, help: None, located: Some(located) }
+        Self { code, message, help: None, located: Some(Box::new(located)) }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -66,7 +66,7 @@ impl Fault {
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
         let Problem { detail, code, help, diagnostics, .. } = problem;
-        let located = (!diagnostics.is_empty()).then(|| Located { file: String::new(), text: String::new(), diagnostics });
+        let located = (!diagnostics.is_empty()).then(|| Box::new(Located { file: String::new(), text: String::new(), diagnostics }));
         Self { code, message: detail, help, located }
     }
 }
@@ -75,7 +75,9 @@ impl From<gorgon_client::Error> for Fault {
     fn from(error: gorgon_client::Error) -> Self {
         match error {
             gorgon_client::Error::Problem(problem) => (*problem).into(),
-            gorgon_client::Error::Unreachable { .. } => Self::new(Code::StoreHeld, error.to_string()).help("try again: the process that held the data directory went away"),
+            gorgon_client::Error::Unreachable { .. } => {
+                Self::new(Code::StoreHeld, error.to_string()).help("try again: the process that held the data directory went away")
+            }
             gorgon_client::Error::Broken(_) => {
                 Self::new(Code::StoreHeld, format!("{error}; whether the request was carried out is not known")).help("look with `gorgon runs list`")
             }

@@ -1,12 +1,16 @@
 //! Following a run until it ends, until it needs somebody who is not here, or until this command is interrupted.
 
+mod how;
+mod interrupts;
+
 use std::time::Duration;
 
 use gorgon_api::{CommandName, Pause, Run, Time};
 use gorgon_client::{Error, Frame, Frames};
 use gorgon_core::run::RunStatus;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub(crate) use self::how::{End, Follow, Told};
+use self::interrupts::Interrupts;
 use crate::board::Board;
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -17,41 +21,6 @@ use crate::view::View;
 
 /// How often the picture is drawn while nothing happens: times go on.
 const REDRAW: Duration = Duration::from_millis(200);
-
-/// How a run is followed.
-pub(crate) struct Follow {
-    pub(crate) view: View,
-    /// Whether the run belongs to this command: an interrupt pauses it.
-    pub(crate) owned: bool,
-    /// Whether to stay when nothing moves without somebody.
-    pub(crate) stays: bool,
-    /// Whether there is somebody to ask.
-    pub(crate) asks: bool,
-    /// How many events were there before: they are not told again.
-    pub(crate) told: u64,
-}
-
-/// How following ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The run has ended.
-    Ended,
-    /// Nothing moves without somebody.
-    Waiting,
-    /// This command was interrupted.
-    Interrupted,
-}
-
-impl End {
-    /// What the process ends with.
-    pub(crate) fn exit(self, run: &Run) -> Exit {
-        match self {
-            Self::Ended => Exit::of_status(run.status),
-            Self::Waiting => Exit::Waiting,
-            Self::Interrupted => Exit::Interrupted,
-        }
-    }
-}
 
 /// Follows a run.
 pub(crate) async fn follow(session: &mut Session<'_>, run: Run, how: Follow) -> Result<(Run, End), Fault> {
@@ -74,7 +43,12 @@ struct Follower {
 }
 
 impl Follower {
-    async fn until_the_end(&mut self, session: &mut Session<'_>, mut interrupts: Interrupts, mut keyboard: Option<Keyboard>) -> Result<(Run, End), Fault> {
+    async fn until_the_end(
+        &mut self,
+        session: &mut Session<'_>,
+        mut interrupts: Interrupts,
+        mut keyboard: Option<Keyboard>,
+    ) -> Result<(Run, End), Fault> {
         let mut after = 0;
         loop {
             let mut frames = match session.client.events(&self.id, after).await {
@@ -87,6 +61,7 @@ impl Follower {
             match self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await {
                 Ok(end) => return Ok(end),
                 Err(Stop::Gone(error)) => self.reconnect(session, error).await?,
+                Err(Stop::Again) => {}
                 Err(Stop::Fault(fault)) => return Err(fault),
             }
         }
@@ -153,10 +128,12 @@ impl Follower {
             }
             Frame::Append(append) => {
                 *after = append.pos;
-                let events = append.events().map_err(|error| Fault::new(gorgon_core::diagnostic::Code::StoreTooNew, format!("an event cannot be read: {error}")))?;
+                let events = append
+                    .events()
+                    .map_err(|error| Fault::new(gorgon_core::diagnostic::Code::StoreTooNew, format!("an event cannot be read: {error}")))?;
                 for event in &events {
                     self.board.apply(append.at, event);
-                    if self.board.events > self.how.told {
+                    if !self.how.told.covers(self.board.events, append.at) {
                         self.how.view.event(&session.context.printer, &self.board, &append, event);
                     }
                 }
@@ -169,7 +146,7 @@ impl Follower {
                 let run = session.client.run(&self.id).await?;
                 if !run.status.is_terminal() {
                     // Somebody opened it again in between.
-                    return Err(Stop::Gone(Error::Broken("the run was opened again".to_owned())));
+                    return Err(Stop::Again);
                 }
                 Ok(Some(self.end(run, End::Ended)))
             }
@@ -192,10 +169,13 @@ impl Follower {
             return Ok(Some(self.end(run, End::Interrupted)));
         }
         let asked = self.ask(session, &run);
-        if run.needs_somebody() && !self.how.stays && !(self.how.asks && asked) && !self.interrupted {
+        if !run.needs_somebody() || asked || self.interrupted {
+            return Ok(None);
+        }
+        if !self.how.stays {
             return Ok(Some(self.end(run, End::Waiting)));
         }
-        if run.needs_somebody() && self.how.stays && !asked && !self.said_waiting {
+        if !self.said_waiting {
             self.said_waiting = true;
             self.below(session, &run);
         }
@@ -218,9 +198,10 @@ impl Follower {
         match &mut self.how.view {
             View::Tree(tree) => {
                 tree.picture(&self.board, Time::now());
-                let lines = question.ask(printer, waiting);
+                let mut lines = question.ask(printer, waiting);
                 // The answer ends with a line break of its own.
-                tree.wrote(lines + 1);
+                lines.push(String::new());
+                tree.wrote(&lines);
             }
             View::Lines | View::Events | View::Silent => drop(question.ask(printer, waiting)),
         }
@@ -282,7 +263,7 @@ impl Follower {
     fn say_below(&mut self, session: &Session<'_>, line: &str) {
         session.context.printer.say(line);
         if let View::Tree(tree) = &mut self.how.view {
-            tree.wrote(1);
+            tree.wrote(&[line.to_owned()]);
         }
     }
 
@@ -312,6 +293,8 @@ fn last_six(id: &str) -> &str {
 enum Stop {
     /// The holder went away: whoever takes its place is asked.
     Gone(Error),
+    /// The stream ended, and the run did not: it is watched on.
+    Again,
     Fault(Fault),
 }
 
@@ -324,25 +307,5 @@ impl From<Fault> for Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Gone(error)
-    }
-}
-
-/// Ctrl-C, and the polite request to end.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn listen() -> Result<Self, Fault> {
-        let failed = |error: std::io::Error| Fault::internal(format!("signals cannot be listened to: {error}"));
-        Ok(Self { interrupt: signal(SignalKind::interrupt()).map_err(failed)?, terminate: signal(SignalKind::terminate()).map_err(failed)? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

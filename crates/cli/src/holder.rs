@@ -31,7 +31,7 @@ pub(crate) struct Holder {
     stop: CancellationToken,
     server: JoinHandle<()>,
     /// The folder of a socket that is for this process only; removed with it.
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Holder {
@@ -60,7 +60,9 @@ impl Holder {
     pub(crate) async fn close(self) {
         // Without the file nobody new comes; who has come is served.
         let _ = std::fs::remove_file(&self.socket);
-        tokio::time::sleep(LINGER).await;
+        if self.folder.is_none() {
+            tokio::time::sleep(LINGER).await;
+        }
         self.stop.cancel();
         let mut server = self.server;
         if tokio::time::timeout(CLOSE_GRACE, &mut server).await.is_err() {

@@ -55,7 +55,7 @@ impl Inputs {
         }
         let located = Located { file: String::new(), text: String::new(), diagnostics: problems };
         let code = located.diagnostics.first().map_or(Code::BadInput, |problem| problem.code);
-        Err(Fault { code, message: "the inputs cannot be used".to_owned(), help: None, located: Some(located) })
+        Err(Fault { code, message: "the inputs cannot be used".to_owned(), help: None, located: Some(Box::new(located)) })
     }
 }
 
@@ -79,7 +79,8 @@ fn one(context: &Context, definition: &Definition, name: &str, text: &str) -> Re
 
 fn undeclared(definition: &Definition, name: &str) -> Diagnostic {
     let declared: Vec<&str> = definition.inputs.keys().map(String::as_str).collect();
-    let problem = Diagnostic::error(Code::UnknownInput, format!("inputs.{name}"), format!("the workflow `{}` has no input `{name}`", definition.name));
+    let problem =
+        Diagnostic::error(Code::UnknownInput, format!("inputs.{name}"), format!("the workflow `{}` has no input `{name}`", definition.name));
     match nearest(name, declared.iter().copied()) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None if declared.is_empty() => problem.help("it declares no inputs"),
@@ -89,12 +90,14 @@ fn undeclared(definition: &Definition, name: &str) -> Diagnostic {
 
 fn object(context: &Context, file: &Path) -> Result<Map<String, Value>, Fault> {
     let text = contents(context, file)?;
-    let refuse = |reason: String| Fault::new(Code::BadInput, format!("{} is no object of inputs: {reason}", file.display())).help("write `{\"name\": value}`");
+    let refuse =
+        |reason: String| Fault::new(Code::BadInput, format!("{} is no object of inputs: {reason}", file.display())).help("write `{\"name\": value}`");
     serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))
 }
 
 fn contents(context: &Context, file: &Path) -> Result<String, Fault> {
-    let failed = |error: &std::io::Error| Fault::new(Code::BadInput, format!("{}: {error}", file.display())).help("name a text file that can be read");
+    let failed =
+        |error: &std::io::Error| Fault::new(Code::BadInput, format!("{}: {error}", file.display())).help("name a text file that can be read");
     let mut text = String::new();
     let bytes = if file == Path::new("-") {
         std::io::stdin().lock().take(BYTES_MAX + 1).read_to_string(&mut text)
@@ -103,7 +106,8 @@ fn contents(context: &Context, file: &Path) -> Result<String, Fault> {
     };
     let bytes = bytes.map_err(|error| failed(&error))?;
     if bytes as u64 > BYTES_MAX {
-        return Err(Fault::new(Code::BadInput, format!("{} has more than {BYTES_MAX} bytes", file.display())).help("give the path of the file as the input instead"));
+        return Err(Fault::new(Code::BadInput, format!("{} has more than {BYTES_MAX} bytes", file.display()))
+            .help("give the path of the file as the input instead"));
     }
     Ok(text)
 }

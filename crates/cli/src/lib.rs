@@ -22,6 +22,7 @@ mod verbs;
 mod view;
 mod workflow;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
     let exit = match run(cli, &context) {
         Ok(exit) => exit,
         Err(fault) => {
+            let fault = context.explain(fault);
             context.printer.fault(&fault);
             fault.exit()
         }
@@ -62,7 +64,7 @@ fn run(cli: Cli, context: &Context) -> Result<Exit, Fault> {
 fn start_log() {
     let filter = std::env::var("GORGON_LOG").unwrap_or_else(|_| "error".to_owned());
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).try_init();
 }
 
 /// The command line as clap knows it, for tests and generators.

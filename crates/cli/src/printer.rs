@@ -87,13 +87,7 @@ impl Printer {
             return;
         }
         match &fault.located {
-            Some(located) => {
-                self.diagnostics(located);
-                if located.text.is_empty() {
-                    return;
-                }
-                self.say(format!("{} {}", self.paint("1;31", "error:"), fault.message));
-            }
+            Some(located) => return self.diagnostics(located),
             None => self.say(format!("{} {}", self.paint("1;31", &format!("error[{}]:", fault.code)), fault.message)),
         }
         if let Some(help) = &fault.help {
@@ -156,7 +150,7 @@ pub(crate) struct ToldDiagnostic<'a> {
 
 impl<'a> Told<'a> {
     fn of(fault: &'a Fault) -> Self {
-        let diagnostics = fault.located.as_ref().map(ToldDiagnostic::all).unwrap_or_default();
+        let diagnostics = fault.located.as_deref().map(ToldDiagnostic::all).unwrap_or_default();
         Self { code: fault.code.as_str(), message: &fault.message, help: fault.help.as_deref(), diagnostics }
     }
 }

@@ -66,8 +66,8 @@ impl Question {
         })
     }
 
-    /// Asks; answers how many lines that took.
-    pub(crate) fn ask(&self, printer: &Printer, waiting: &Waiting) -> usize {
+    /// Asks; answers the lines that were written.
+    pub(crate) fn ask(&self, printer: &Printer, waiting: &Waiting) -> Vec<String> {
         let mut lines = Vec::new();
         match waiting {
             Waiting::Approval { step, prompt, preview, .. } => {
@@ -82,7 +82,7 @@ impl Question {
             Waiting::Signal { .. } | Waiting::Timer { .. } | Waiting::Retry { .. } | Waiting::Budget { .. } => {}
         }
         lines.iter().for_each(|line| printer.say(line));
-        lines.len()
+        lines
     }
 
     /// What a line means as an answer.

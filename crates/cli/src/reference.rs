@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use clap::{Arg, Command};
 
+use crate::settings::VARIABLES;
+
 /// The page.
 pub(crate) fn markdown(command: &mut Command) -> String {
     command.build();
@@ -15,6 +17,11 @@ pub(crate) fn markdown(command: &mut Command) -> String {
     );
     for arg in command.get_arguments().filter(|arg| arg.is_global_set() && !arg.is_hide_set()) {
         argument(&mut page, arg);
+    }
+    page.push_str("\n## Environment\n\nFlags come first, then these variables, then `gorgon.toml` (the nearest one, in the current folder or above it), then defaults. ");
+    page.push_str("`gorgon config show` prints every setting with its value and where it comes from.\n\n");
+    for (name, meaning) in VARIABLES {
+        let _ = writeln!(page, "- `{name}`: {meaning}");
     }
     verbs(&mut page, command, "gorgon");
     page
@@ -37,7 +44,8 @@ fn verbs(page: &mut String, command: &Command, path: &str) {
 }
 
 fn about(command: &Command) -> String {
-    command.get_about().map(ToString::to_string).unwrap_or_default()
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    if about.ends_with('.') { about } else { format!("{about}.") }
 }
 
 fn argument(page: &mut String, arg: &Arg) {
@@ -50,13 +58,14 @@ fn argument(page: &mut String, arg: &Arg) {
     } else {
         names.extend(arg.get_short_and_visible_aliases().unwrap_or_default().iter().map(|short| format!("-{short}")));
         names.extend(arg.get_long_and_visible_aliases().unwrap_or_default().iter().map(|long| format!("--{long}")));
-        if takes {
-            if let Some(last) = names.last_mut() {
-                last.push_str(&format!(" <{value}>"));
-            }
+        if takes && let Some(last) = names.last_mut() {
+            last.push_str(&format!(" <{value}>"));
         }
     }
     let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if !help.is_empty() && !help.ends_with(['.', '!', '?', '`']) {
+        help.push('.');
+    }
     let defaults: Vec<String> = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     if takes && !defaults.is_empty() {
         let _ = write!(help, " Default: `{}`.", defaults.join(" "));

@@ -171,12 +171,15 @@ fn past(printer: &Printer, step: &RunStep) {
 pub(crate) fn way_on(run: &Run) -> Vec<String> {
     let id = short(run.id);
     match run.status {
-        RunStatus::Completed | RunStatus::Queued | RunStatus::Running | RunStatus::Compensating | RunStatus::Cancelling => Vec::new(),
-        RunStatus::Cancelled => vec!["  the run was cancelled".to_owned()],
+        RunStatus::Completed | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Compensating | RunStatus::Cancelling => {
+            Vec::new()
+        }
         RunStatus::Paused if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
         RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
         RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
-        RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => vec![format!("  to see how far it came: gorgon runs show {id}")],
+        RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
+            vec![format!("  to see how far it came: gorgon runs show {id}")]
+        }
         RunStatus::Failed | RunStatus::Partial => vec![format!("  to try the failed steps again: gorgon retry {id}")],
         RunStatus::Waiting => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
     }
@@ -196,7 +199,7 @@ fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {
     let id = short(run.id);
     match waiting {
         Waiting::Approval { step, item, prompt, .. } => {
-            let item = if is_fan_out(run, step) && *item > 0 { format!(" --item {item}") } else { String::new() };
+            let item = which(run, step, *item);
             vec![
                 format!("  step `{step}` waits for approval: {}", shown(&first_line(prompt))),
                 format!("    gorgon approve {id} {step}{item}   or   gorgon reject {id} {step}{item}"),
@@ -205,16 +208,21 @@ fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {
         Waiting::Signal { step, name, .. } => vec![format!("  step `{step}` waits for a signal: gorgon signal {id} {name}")],
         Waiting::Timer { step, until } => vec![format!("  step `{step}` waits until {until:.0}")],
         Waiting::Retry { step, until } => vec![format!("  step `{step}` is tried again at {until:.0}")],
-        Waiting::Doubt { step, evidence, .. } => vec![
+        Waiting::Doubt { step, item, evidence } => vec![
             format!("  step `{step}` is in doubt: {}", shown(&first_line(evidence))),
-            format!("    gorgon resolve {id} {step} --redo | --done | --fail"),
+            format!("    gorgon resolve {id} {step}{} --redo | --done | --fail", which(run, step, *item)),
         ],
         Waiting::Budget { budget } => vec![format!("  the budget of the {budget} is exhausted; to go on with more: {}", raise(run))],
     }
 }
 
-fn is_fan_out(run: &Run, step: &StepId) -> bool {
-    run.steps.iter().any(|known| known.id == *step && known.items.is_some())
+/// Names the element, where more than one of a step waits.
+fn which(run: &Run, step: &StepId, item: u32) -> String {
+    let of_step = |waiting: &&Waiting| match waiting {
+        Waiting::Approval { step: other, .. } | Waiting::Doubt { step: other, .. } => other == step,
+        Waiting::Signal { .. } | Waiting::Timer { .. } | Waiting::Retry { .. } | Waiting::Budget { .. } => false,
+    };
+    if run.waiting_for.iter().filter(of_step).count() > 1 { format!(" --item {item}") } else { String::new() }
 }
 
 /// The glyph of a status.

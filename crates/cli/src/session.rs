@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use gorgon_client::Client;
+use gorgon_api::{Run, Time};
+use gorgon_client::{Client, Error};
 
 use crate::context::Context;
 use crate::fault::Fault;
@@ -14,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// First and longest pause between two tries.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+
+/// How often a holder may go away while it is asked.
+const TRIES: u32 = 20;
 
 /// What a background holder writes into the lock file, so that a second one knows that there is no need of it.
 pub(crate) const BACKGROUND: &str = "in the background";
@@ -39,6 +43,8 @@ pub(crate) struct Session<'a> {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) context: &'a Context,
+    /// When this command began to reach for the store.
+    pub(crate) opened_at: Time,
     holder: Option<Box<Holder>>,
     purpose: Purpose,
 }
@@ -49,13 +55,14 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) async fn with(context: &'a Context, settings: Settings, purpose: Purpose) -> Result<Self, Fault> {
+        let opened_at = Time::now();
         let (client, holder) = reach(&settings, purpose).await?;
-        Ok(Self { client, settings, context, holder, purpose })
+        Ok(Self { client, settings, context, opened_at, holder, purpose })
     }
 
     /// A session with a holder that is known to answer.
     pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client) -> Self {
-        Self { client, settings, context, holder: None, purpose: Purpose::Work }
+        Self { client, settings, context, opened_at: Time::now(), holder: None, purpose: Purpose::Work }
     }
 
     /// Finds the way again, after the holder went away.
@@ -68,9 +75,36 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Asks for something; if the holder goes away meanwhile, whoever takes its place is asked.
+    pub(crate) async fn ask<T>(&mut self, question: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
+        for _ in 0..TRIES {
+            match question(&self.client).await {
+                Err(Error::Unreachable { .. } | Error::Broken(_)) => self.again().await?,
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(question(&self.client).await?)
+    }
+
+    /// Sends something that may be done only once: it is sent again only if it certainly did not arrive.
+    pub(crate) async fn send<T>(&mut self, request: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
+        for _ in 0..TRIES {
+            match request(&self.client).await {
+                Err(Error::Unreachable { .. }) => self.again().await?,
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(request(&self.client).await?)
+    }
+
     /// Whether this process holds the store, and nobody else can reach it.
     pub(crate) fn is_alone(&self) -> bool {
         self.holder.is_some() && self.purpose != Purpose::Work
+    }
+
+    /// Whether a run came to its end because this process took the store over: it went on before it was asked to.
+    pub(crate) fn ended_here(&self, run: &Run) -> bool {
+        self.is_holder() && run.ended_at.is_some_and(|ended| ended.as_millisecond() >= self.opened_at.as_millisecond())
     }
 
     /// Whether this process holds the store.

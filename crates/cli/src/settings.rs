@@ -17,8 +17,8 @@ use gorgon_providers::{ProviderConfig, SimulatedConfig};
 use gorgon_tools::AllowPrivate;
 use indexmap::IndexMap;
 
-use self::file::FileSettings;
 pub(crate) use self::file::FILE_NAME;
+use self::file::FileSettings;
 pub(crate) use self::setting::{Setting, Source};
 use crate::fault::Fault;
 
@@ -28,16 +28,22 @@ pub(crate) const SIMULATED: &str = "simulated";
 /// What processes see of the environment if the settings do not say. A `*` at the end stands for anything.
 const ENV_ALLOWED: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TERM"];
 
-/// The variables that settings are read from.
-const VARIABLES: [&str; 8] = [
-    "GORGON_DATA_DIR",
-    "GORGON_PROVIDER",
-    "GORGON_MODEL",
-    "GORGON_HTTP_ALLOW_PRIVATE",
-    "GORGON_ENV_ALLOW",
-    "GORGON_BUDGET_MAX_COST_USD",
-    "GORGON_BUDGET_MAX_TOKENS",
-    "GORGON_BUDGET_MAX_CALLS",
+/// The variables that are read, and what for.
+pub(crate) const VARIABLES: [(&str, &str); 11] = [
+    ("GORGON_DATA_DIR", "where runs are kept; else `.gorgon` beside the nearest `gorgon.toml`, else the user's state folder."),
+    ("GORGON_PROVIDER", "who answers where a step names nobody; `[defaults] provider`."),
+    ("GORGON_MODEL", "which model answers where a step names none; `[defaults] model`."),
+    (
+        "GORGON_HTTP_ALLOW_PRIVATE",
+        "private addresses, networks and names that HTTP steps may reach, with commas between them; `[http] allow_private`.",
+    ),
+    ("GORGON_ENV_ALLOW", "variables that runs see, with commas between them; a `*` at the end stands for anything; `[env] allow`."),
+    ("GORGON_BUDGET_MAX_COST_USD", "the most dollars that all runs together may cost; `[budget] max_cost_usd`."),
+    ("GORGON_BUDGET_MAX_TOKENS", "the most tokens that all runs together may use; `[budget] max_tokens`."),
+    ("GORGON_BUDGET_MAX_CALLS", "the most calls, of those that may cost money, that all runs together may make; `[budget] max_calls`."),
+    ("GORGON_LOG", "what is logged to stderr, such as `info` or `gorgon_engine=debug`; `error` if not set."),
+    ("DATABASE_URL", "the database, if it is not the file in the data directory: `sqlite:PATH`. One that this build cannot open is an error."),
+    ("NO_COLOR", "no colours, if it is not empty."),
 ];
 
 /// Everything that can be set.
@@ -125,7 +131,10 @@ impl Settings {
                 None => name == pattern,
             })
         };
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).filter(|(name, _)| allowed(name)).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| allowed(name))
+            .collect()
     }
 }
 
@@ -136,7 +145,8 @@ fn split(list: &str) -> Vec<String> {
 fn limits(file: Vec<(Meter, Setting<u64>)>, env: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<Meter, Setting<Option<u64>>>, Fault> {
     let mut limits: BTreeMap<Meter, Setting<Option<u64>>> = Meter::ALL.into_iter().map(|meter| (meter, Setting::default(None))).collect();
     limits.extend(file.into_iter().map(|(meter, setting)| (meter, Setting::new(Some(setting.value), setting.source))));
-    let variables = [(Meter::Usd, "GORGON_BUDGET_MAX_COST_USD"), (Meter::Tokens, "GORGON_BUDGET_MAX_TOKENS"), (Meter::Calls, "GORGON_BUDGET_MAX_CALLS")];
+    let variables =
+        [(Meter::Usd, "GORGON_BUDGET_MAX_COST_USD"), (Meter::Tokens, "GORGON_BUDGET_MAX_TOKENS"), (Meter::Calls, "GORGON_BUDGET_MAX_CALLS")];
     for (meter, variable) in variables {
         let Some(text) = env(variable) else { continue };
         let limit = if meter == Meter::Usd { parse_usd(&text) } else { text.parse().map_err(|_| format!("`{text}` is not a whole number")) };
@@ -147,7 +157,8 @@ fn limits(file: Vec<(Meter, Setting<u64>)>, env: &dyn Fn(&str) -> Option<String>
 }
 
 fn all_permits(file: Vec<(Family, Setting<u32>)>) -> BTreeMap<Family, Setting<u32>> {
-    let mut permits: BTreeMap<Family, Setting<u32>> = Permits::defaults().0.into_iter().map(|(family, number)| (family, Setting::default(number))).collect();
+    let mut permits: BTreeMap<Family, Setting<u32>> =
+        Permits::defaults().0.into_iter().map(|(family, number)| (family, Setting::default(number))).collect();
     permits.extend(file);
     permits
 }

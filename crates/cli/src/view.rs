@@ -33,6 +33,11 @@ impl View {
         }
     }
 
+    /// Whether what the run cost stands on the screen already.
+    pub(crate) fn shows_cost(&self) -> bool {
+        matches!(self, Self::Tree(_))
+    }
+
     /// Time has passed, or something changed.
     pub(crate) fn draw(&mut self, board: &Board, now: Time) {
         if let Self::Tree(tree) = self {

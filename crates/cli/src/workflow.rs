@@ -56,8 +56,13 @@ impl Workflow {
     pub(crate) fn located(&self, mut diagnostics: Vec<Diagnostic>) -> Located {
         for problem in &mut diagnostics {
             let path = &problem.place.path;
-            // An input that was not declared stands nowhere in the file.
-            if problem.place.span.is_none() && !matches!(problem.code, Code::UnknownInput) {
+            // An input that was not declared stands nowhere in the file, and neither does a goal of the command line.
+            let elsewhere = match problem.code {
+                Code::UnknownInput => true,
+                Code::UnknownGoal => self.definition.goals.is_empty(),
+                _ => false,
+            };
+            if problem.place.span.is_none() && !elsewhere {
                 problem.place.span = self.source_map.span(path);
             }
         }
@@ -67,7 +72,7 @@ impl Workflow {
     /// Puts a refusal of the core at its places in the file.
     pub(crate) fn locate(&self, mut fault: Fault) -> Fault {
         if let Some(located) = fault.located.take() {
-            fault.located = Some(self.located(located.diagnostics));
+            fault.located = Some(Box::new(self.located(located.diagnostics)));
         }
         fault
     }
@@ -78,7 +83,8 @@ pub(crate) fn all(context: &Context) -> Vec<PathBuf> {
     let beside = context.cwd.ancestors().find(|above| above.join(FILE_NAME).is_file());
     let mut folders = vec![context.cwd.join(FOLDER)];
     folders.extend(beside.map(|above| above.join(FOLDER)).filter(|folder| *folder != folders[0]));
-    let mut paths: Vec<PathBuf> = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.is_file() && path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending)));
     paths.sort();
     paths

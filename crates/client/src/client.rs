@@ -9,9 +9,9 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Error;
 use crate::connection::{escape, send};
 use crate::stream::Frames;
-use crate::Error;
 
 /// A client of one holder. Runs are named by their id, a unique prefix of it, its last six characters, or `@last`.
 #[derive(Debug, Clone)]

@@ -524,71 +524,50 @@ impl HaltReason {
     }
 }
 
-impl Event {
-    /// The name of its type, as in its JSON.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::RunCreated(_) => "run_created",
-            Self::StatusChanged { .. } => "status_changed",
-            Self::StepSkipped { .. } => "step_skipped",
-            Self::GroupOpened { .. } => "group_opened",
-            Self::FannedOut { .. } => "fanned_out",
-            Self::AttemptStarted { .. } => "attempt_started",
-            Self::CallStarted(_) => "call_started",
-            Self::CallSettled { .. } => "call_settled",
-            Self::CallDoubted { .. } => "call_doubted",
-            Self::DoubtResolved { .. } => "doubt_resolved",
-            Self::WaitStarted { .. } => "wait_started",
-            Self::ApprovalDecided { .. } => "approval_decided",
-            Self::SignalReceived { .. } => "signal_received",
-            Self::WaitEnded { .. } => "wait_ended",
-            Self::AttemptFailed { .. } => "attempt_failed",
-            Self::BackoffEnded { .. } => "backoff_ended",
-            Self::ItemSucceeded { .. } => "item_succeeded",
-            Self::ItemFailed { .. } => "item_failed",
-            Self::StepSucceeded { .. } => "step_succeeded",
-            Self::StepFailed { .. } => "step_failed",
-            Self::FallbackChosen { .. } => "fallback_chosen",
-            Self::Halted { .. } => "halted",
-            Self::Paused { .. } => "paused",
-            Self::Resumed { .. } => "resumed",
-            Self::LimitSet { .. } => "limit_set",
-            Self::Reopened { .. } => "reopened",
-            Self::RunFinished { .. } => "run_finished",
+/// One list for [`Event::name`] and [`Event::NAMES`]: the compiler wants every variant in it.
+macro_rules! names {
+    ($($variant:pat => $name:literal,)+) => {
+        /// The name of its type, as in its JSON.
+        #[must_use]
+        pub fn name(&self) -> &'static str {
+            match self { $($variant => $name,)+ }
         }
-    }
 
-    /// The names of all types that this release knows.
-    pub const NAMES: [&'static str; 27] = [
-        "run_created",
-        "status_changed",
-        "step_skipped",
-        "group_opened",
-        "fanned_out",
-        "attempt_started",
-        "call_started",
-        "call_settled",
-        "call_doubted",
-        "doubt_resolved",
-        "wait_started",
-        "approval_decided",
-        "signal_received",
-        "wait_ended",
-        "attempt_failed",
-        "backoff_ended",
-        "item_succeeded",
-        "item_failed",
-        "step_succeeded",
-        "step_failed",
-        "fallback_chosen",
-        "halted",
-        "paused",
-        "resumed",
-        "limit_set",
-        "reopened",
-        "run_finished",
-    ];
+        /// The names of all types that this release knows.
+        pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
+    };
+}
+
+impl Event {
+    names! {
+        Self::RunCreated(_) => "run_created",
+        Self::StatusChanged { .. } => "status_changed",
+        Self::StepSkipped { .. } => "step_skipped",
+        Self::GroupOpened { .. } => "group_opened",
+        Self::FannedOut { .. } => "fanned_out",
+        Self::AttemptStarted { .. } => "attempt_started",
+        Self::CallStarted(_) => "call_started",
+        Self::CallSettled { .. } => "call_settled",
+        Self::CallDoubted { .. } => "call_doubted",
+        Self::DoubtResolved { .. } => "doubt_resolved",
+        Self::WaitStarted { .. } => "wait_started",
+        Self::ApprovalDecided { .. } => "approval_decided",
+        Self::SignalReceived { .. } => "signal_received",
+        Self::WaitEnded { .. } => "wait_ended",
+        Self::AttemptFailed { .. } => "attempt_failed",
+        Self::BackoffEnded { .. } => "backoff_ended",
+        Self::ItemSucceeded { .. } => "item_succeeded",
+        Self::ItemFailed { .. } => "item_failed",
+        Self::StepSucceeded { .. } => "step_succeeded",
+        Self::StepFailed { .. } => "step_failed",
+        Self::FallbackChosen { .. } => "fallback_chosen",
+        Self::Halted { .. } => "halted",
+        Self::Paused { .. } => "paused",
+        Self::Resumed { .. } => "resumed",
+        Self::LimitSet { .. } => "limit_set",
+        Self::Reopened { .. } => "reopened",
+        Self::RunFinished { .. } => "run_finished",
+    }
 
     /// What it moves in the ledger.
     #[must_use]

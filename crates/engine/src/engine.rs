@@ -20,7 +20,7 @@ use gorgon_core::money::{Meter, PriceTable};
 use gorgon_core::plan::{Cost, Program};
 use gorgon_core::run::{RunState, RunStatus};
 use gorgon_core::time::Timestamp;
-use gorgon_ports::{Blob, BudgetRow, Clock, Entropy, Executor, Journal, Ledger, Receipt, RunFilter, RunKey, RunNo, RunRow, Runs, StoreError, TenantScope};
+use gorgon_ports::{BudgetRow, Clock, Entropy, Executor, Journal, Ledger, Receipt, RunFilter, RunKey, RunNo, RunRow, Runs, StoreError, TenantScope};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,11 +30,11 @@ use crate::error::{CommandError, CreateError, ReadError};
 use crate::feed::{Live, Published, Watch, Watchers, ended};
 use crate::gate::Gate;
 use crate::history::{self, Recorded};
-use crate::mailbox::{MAILBOX_MAX, Mailbox, Message};
+use crate::mailbox::{MAILBOX_MAX, Mailbox, Message, Whereabouts};
 use crate::options::Options;
 use crate::output::Output;
 use crate::owner::{CreateFailed, Created, Ended, Owner};
-use crate::programs::Programs;
+use crate::programs::{Programs, blob};
 use crate::sleepers::Sleepers;
 
 /// Runs taken up in one read at the start.
@@ -102,8 +102,12 @@ pub(crate) struct Shared {
     gate: Gate,
     sleepers: Sleepers,
     owners: Mutex<HashMap<RunNo, (Mailbox, RunKey)>>,
+    /// The keys of the runs that have an owner.
+    active: Mutex<HashMap<RunId, RunKey>>,
     pub(crate) watchers: Watchers,
     activity: watch::Sender<Activity>,
+    /// As in `activity`, by itself: those who watch a run wait for this, and are not to be woken by every call.
+    broken: watch::Sender<Option<StoreError>>,
     stop: CancellationToken,
 }
 
@@ -135,8 +139,10 @@ impl Engine {
             gate: Gate::new(options.permits),
             sleepers: Sleepers::default(),
             owners: Mutex::new(HashMap::new()),
+            active: Mutex::new(HashMap::new()),
             watchers: Watchers::default(),
             activity: watch::channel(Activity::default()).0,
+            broken: watch::channel(None).0,
             stop: CancellationToken::new(),
         });
         let engine = Self { shared };
@@ -156,9 +162,8 @@ impl Engine {
     /// Everything that keeps it from starting; then nothing was written.
     pub async fn create(&self, new: CreateRun) -> Result<(RunId, Cost), CreateError> {
         self.shared.not_broken()?;
-        let definition_text = new.definition.canonical_json();
-        let hash = ContentHash::of(definition_text.as_bytes());
-        let program = self.shared.programs.get(&new.definition, hash, &new.goals).map_err(CreateError::Invalid)?;
+        let prepared = self.shared.programs.get(&new.definition, &new.goals).map_err(CreateError::Invalid)?;
+        let program = Arc::clone(&prepared.program);
         let source = new.source.map(Bytes::from);
         let mut start = new.start;
         start.tenant.clone_from(&self.shared.tenant.0);
@@ -173,13 +178,19 @@ impl Engine {
         };
         let (created, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         let id = created.id;
-        let mut blobs = vec![blob(Bytes::from(definition_text)), blob(Bytes::from(program.plan.canonical_json()))];
+        let mut blobs = prepared.blobs.to_vec();
         blobs.extend(source.map(blob));
+        // What this engine has put on disk before is there; looking for it again would cost every run of the same workflow as much as its first one.
+        blobs.retain(|blob| !self.shared.programs.is_stored(&blob.hash));
+        let stored: Vec<ContentHash> = blobs.iter().map(|blob| blob.hash).collect();
         let shared = Arc::clone(&self.shared);
         // Whoever asks may go away at any await; a run that is on disk gets its owner all the same.
         let making = self.shared.tasks.spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made)) });
         match making.await {
-            Ok(Ok(())) => Ok((id, cost)),
+            Ok(Ok(())) => {
+                self.shared.programs.note_stored(stored);
+                Ok((id, cost))
+            }
             Ok(Err(CreateFailed::Rejected(rejection))) => Err(CreateError::Rejected(rejection)),
             Ok(Err(CreateFailed::Store(error))) => Err(CreateError::Store(error)),
             Err(_) => Err(CreateError::Store(self.shared.why_broken())),
@@ -191,7 +202,7 @@ impl Engine {
     /// # Errors
     /// Everything that keeps it from starting.
     pub fn preview(&self, definition: &Arc<Definition>, goals: &[String], inputs: BTreeMap<String, Value>, start: Start, limits: Limits) -> Result<(Arc<Program>, Cost), CreateError> {
-        let program = self.shared.programs.get(definition, definition.hash(), goals).map_err(CreateError::Invalid)?;
+        let program = self.shared.programs.get(definition, goals).map(|prepared| Arc::clone(&prepared.program)).map_err(CreateError::Invalid)?;
         let wanted = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: self.shared.scopes.clone(), providers: self.shared.providers.clone() };
         let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         Ok((program, cost))
@@ -203,7 +214,7 @@ impl Engine {
     /// If the run does not exist, refuses, or cannot be written.
     pub async fn command(&self, run: RunId, command: Command) -> Result<(), CommandError> {
         self.shared.not_broken()?;
-        let key = self.find(run).await?.0;
+        let key = self.key(run).await?;
         let (reply, answer) = oneshot::channel();
         self.shared.send(key, Message::Command(command, reply)).await;
         answer.await.unwrap_or_else(|_| Err(CommandError::Store(self.shared.why_broken())))
@@ -214,7 +225,7 @@ impl Engine {
     /// # Errors
     /// If the run does not exist or cannot be read.
     pub async fn state(&self, run: RunId) -> Result<Arc<RunState>, ReadError> {
-        let (key, _) = self.find(run).await?;
+        let key = self.key(run).await?;
         let owner = self.shared.lock().get(&key.no()).map(|(mailbox, _)| mailbox.clone());
         if let Some(mailbox) = owner {
             let (reply, answer) = oneshot::channel();
@@ -253,7 +264,7 @@ impl Engine {
     /// # Errors
     /// If the run does not exist or cannot be read.
     pub async fn watch(&self, run: RunId, after: u64) -> Result<Watch, ReadError> {
-        let (key, _) = self.find(run).await?;
+        let key = self.key(run).await?;
         Ok(Watch::begin(self.clone(), key, after).await?)
     }
 
@@ -325,6 +336,12 @@ impl Engine {
         self.shared.poke_all(runs);
     }
 
+    /// Why the engine cannot go on, and word when it no longer can.
+    #[must_use]
+    pub fn broken(&self) -> watch::Receiver<Option<StoreError>> {
+        self.shared.broken.subscribe()
+    }
+
     /// Stops taking anything up, waits at most so long for calls in flight to end and their results to be on disk, and closes the store. Calls that are
     /// still in flight then are in doubt for the next owner.
     pub async fn shutdown(&self, grace: Duration) {
@@ -350,6 +367,22 @@ impl Engine {
     /// Answers when the engine has stopped.
     pub(crate) async fn stopped(&self) {
         self.shared.stop.cancelled().await;
+    }
+
+    /// Where an active run is, as its owner knows.
+    pub(crate) async fn whereabouts(&self, run: &RunKey) -> Option<Whereabouts> {
+        let mailbox = self.shared.lock().get(&run.no()).map(|(mailbox, _)| mailbox.clone())?;
+        let (reply, answer) = oneshot::channel();
+        mailbox.send(Message::Whereabouts(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// The key of a run. One that is active was found within the scope when it became so.
+    async fn key(&self, run: RunId) -> Result<RunKey, ReadError> {
+        if let Some(key) = self.shared.active().get(&run) {
+            return Ok(key.clone());
+        }
+        Ok(self.find(run).await?.0)
     }
 
     async fn find(&self, run: RunId) -> Result<(RunKey, RunRow), ReadError> {
@@ -382,10 +415,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn blob(bytes: Bytes) -> Blob {
-    Blob { hash: ContentHash::of(&bytes), bytes }
 }
 
 impl Shared {
@@ -488,7 +517,10 @@ impl Shared {
         // Somebody else may have the store now, and these runs with it: nothing of them may go on here.
         let lost = matches!(error, StoreError::Closed(_));
         self.activity.send_modify(|activity| {
-            activity.broken.get_or_insert(error);
+            activity.broken.get_or_insert(error.clone());
+        });
+        self.broken.send_modify(|broken| {
+            broken.get_or_insert(error);
         });
         if lost {
             self.stop.cancel();
@@ -560,12 +592,14 @@ impl Shared {
         let (mailbox, mail) = mpsc::channel(MAILBOX_MAX);
         owners.insert(run.no(), (mailbox, run.clone()));
         drop(owners);
+        self.active().insert(run.id(), run.clone());
         self.activity.send_modify(|activity| activity.active_runs += 1);
         Some(mail)
     }
 
     fn dismiss(&self, run: &RunKey) {
         if self.lock().remove(&run.no()).is_some() {
+            self.active().remove(&run.id());
             self.activity.send_modify(|activity| activity.active_runs = activity.active_runs.saturating_sub(1));
         }
     }
@@ -640,7 +674,7 @@ impl Shared {
     }
 
     fn why_broken_if(&self) -> Option<StoreError> {
-        self.activity.borrow().broken.clone()
+        self.broken.borrow().clone()
     }
 
     fn why_broken(&self) -> StoreError {
@@ -649,6 +683,10 @@ impl Shared {
 
     fn not_broken(&self) -> Result<(), StoreError> {
         self.why_broken_if().map_or(Ok(()), Err)
+    }
+
+    fn active(&self) -> MutexGuard<'_, HashMap<RunId, RunKey>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunNo, (Mailbox, RunKey)>> {

@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 
 use crate::engine::Engine;
 use crate::history;
+use crate::mailbox::Whereabouts;
 use crate::output::OutputPiece;
 
 /// Frames that a slow watcher may be behind. Appends are then read from disk again; output is missed.
@@ -118,7 +119,11 @@ impl Watch {
         // Subscribed before the past is read, so nothing falls between the two.
         let live = engine.watchers().subscribe(run.id());
         let mut watch = Self { engine, run, seq: 0, after, ended: false, told: false, past: VecDeque::new(), live };
-        watch.catch_up().await?;
+        // Whoever has seen everything, or wants nothing but the end, is spared the past: the owner knows where the run is.
+        match watch.engine.whereabouts(&watch.run).await {
+            Some(Whereabouts { seq, pos, ended }) if pos <= after => (watch.seq, watch.ended) = (seq, ended),
+            _ => watch.catch_up().await?,
+        }
         Ok(watch)
     }
 

@@ -31,12 +31,14 @@ pub struct Recorded {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) seq: u64,
+    /// Its position in the log.
+    pub(crate) pos: u64,
     pub(crate) hash: ContentHash,
 }
 
 impl Head {
     /// Before the first append.
-    pub(crate) const START: Self = Self { seq: 0, hash: ContentHash([0; 32]) };
+    pub(crate) const START: Self = Self { seq: 0, pos: 0, hash: ContentHash([0; 32]) };
 }
 
 /// Reads the appends of a run after one of them, blobs filled in.
@@ -58,7 +60,7 @@ pub(crate) struct Read {
 pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKey) -> Result<Read, StoreError> {
     let appends = journal.load(run, 0).await?;
     let Some(last) = appends.last() else { return Err(damaged(run, "there is none")) };
-    let head = Head { seq: last.seq, hash: last.hash };
+    let head = Head { seq: last.seq, pos: last.pos, hash: last.hash };
     let receipt = Receipt::on_disk(run.clone(), last.pos, last.seq);
     let recorded = decode(journal, run, &appends).await?;
     let created = recorded.first().and_then(|first| first.events.first());
@@ -87,7 +89,8 @@ async fn program(journal: &dyn Journal, programs: &Programs, run: &RunKey, creat
     let definition: Definition = serde_json::from_slice(&definition.bytes).map_err(|error| unreadable("definition", &error))?;
     let plan: Plan = serde_json::from_slice(&plan.bytes).map_err(|error| unreadable("plan", &error))?;
     let program = programs
-        .get(&Arc::new(definition), created.definition, &plan.goals)
+        .get(&Arc::new(definition), &plan.goals)
+        .map(|prepared| Arc::clone(&prepared.program))
         .map_err(|problems| damaged(run, &format!("its definition does not compile: {}", problems.first().map_or("", |p| p.message.as_str()))))?;
     // A plan is pinned: a release that would plan differently must not run it silently.
     if program.plan_hash != created.plan {

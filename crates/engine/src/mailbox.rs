@@ -23,6 +23,18 @@ pub(crate) enum Message {
     Poke,
     /// Somebody wants to see the state.
     Show(oneshot::Sender<Arc<RunState>>),
+    /// Somebody who watches wants to know where the run is, to go on from there.
+    Whereabouts(oneshot::Sender<Whereabouts>),
+}
+
+/// Where a run is.
+pub(crate) struct Whereabouts {
+    /// The number of its last append.
+    pub(crate) seq: u64,
+    /// The position of its last append in the log.
+    pub(crate) pos: u64,
+    /// Whether it has ended.
+    pub(crate) ended: bool,
 }
 
 /// The way to the owner of a run.

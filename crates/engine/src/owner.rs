@@ -25,7 +25,7 @@ use self::calls::Calls;
 use crate::engine::Shared;
 use crate::error::CommandError;
 use crate::history::{self, Head, Read};
-use crate::mailbox::Message;
+use crate::mailbox::{Message, Whereabouts};
 
 /// Most messages that one append takes in.
 const DRAINED_MAX: usize = 512;
@@ -98,8 +98,9 @@ impl Owner {
             definition: created.definition,
         };
         let mut refused = BTreeMap::new();
+        // Before all rounds: what one round is refused, the next one decides by.
+        let refunds_seen = shared.refunds();
         for round in 0..=REFUSALS_MAX {
-            let refunds_seen = shared.refunds();
             let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
             let decided = decide_in_place(&mut state, Command::Create(Box::new(created.clone())), &facts).map_err(CreateFailed::Rejected);
@@ -112,7 +113,7 @@ impl Owner {
             encoded.append.epoch = shared.epoch();
             match shared.journal.commit(encoded.append).await {
                 Commit::Committed(receipt) => {
-                    let head = Head { seq: receipt.seq(), hash: encoded.hash };
+                    let head = Head { seq: receipt.seq(), pos: receipt.pos(), hash: encoded.hash };
                     let blocked = blocked_in(round, decided.blocked, &refused);
                     return Ok(Created { state, head, receipt, events: decided.events, body: encoded.body, at: facts.now, blocked, refunds_seen });
                 }
@@ -212,6 +213,10 @@ impl Owner {
                     asked.push(Asked::by_nobody(Command::CompleteCall { call, outcome }));
                 }
                 Message::Poke => poked = true,
+                Message::Whereabouts(reply) => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(Whereabouts { seq: self.head.seq, pos: self.head.pos, ended: self.state.status.is_terminal() });
+                }
                 Message::Show(reply) => {
                     // Whoever asked may be gone.
                     let _ = reply.send(Arc::new(self.state.clone()));
@@ -228,8 +233,9 @@ impl Owner {
     async fn take(&mut self, mut asked: Vec<Asked>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut refused = BTreeMap::new();
+        // Before all rounds: what one round is refused, the next one decides by.
+        let refunds_seen = shared.refunds();
         for round in 0..=REFUSALS_MAX {
-            let refunds_seen = shared.refunds();
             let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
             let decided = self.decide(&mut asked, &facts);
@@ -253,7 +259,7 @@ impl Owner {
             let at = encoded.append.at;
             match self.shared.journal.commit(encoded.append).await {
                 Commit::Committed(receipt) => {
-                    self.head = Head { seq: receipt.seq(), hash: encoded.hash };
+                    self.head = Head { seq: receipt.seq(), pos: receipt.pos(), hash: encoded.hash };
                     self.status_on_disk = Some(self.state.status);
                     self.shared.publish(&receipt, at, &decided.events, &encoded.body);
                     self.calls.reconcile(&self.state, &receipt);

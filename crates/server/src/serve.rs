@@ -1,11 +1,16 @@
 //! Serving on a Unix socket until told to stop.
 
+use std::time::Duration;
+
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long nothing is accepted after that failed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Serves the routes on a listener. When told to stop it takes no further connection, lets each request in progress be answered, and returns.
 pub async fn serve_unix(listener: UnixListener, router: Router, stop: CancellationToken) {
@@ -19,6 +24,8 @@ pub async fn serve_unix(listener: UnixListener, router: Router, stop: Cancellati
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
+                // Often there are too many open files: asking again at once would only burn the processor.
+                tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             }
         };

@@ -19,8 +19,8 @@ const TABLE: [(&str, &[&str]); 19] = [
     ("gorgon-tools", &["gorgon-core", "gorgon-ports"]),
     ("gorgon-agents", &["gorgon-core", "gorgon-ports"]),
     ("gorgon-forge", &["gorgon-core", "gorgon-ports"]),
-    ("gorgon-engine", &["gorgon-core", "gorgon-ports"]),
     ("gorgon-api", &["gorgon-core"]),
+    ("gorgon-engine", &["gorgon-core", "gorgon-ports"]),
     ("gorgon-client", &["gorgon-api"]),
     ("gorgon-server", &["gorgon-core", "gorgon-ports", "gorgon-engine", "gorgon-api"]),
     ("gorgon-tui", &["gorgon-api", "gorgon-client"]),
@@ -31,13 +31,8 @@ const TABLE: [(&str, &[&str]); 19] = [
 /// What the tests of every crate above the ports may use besides: test tools, and the store that is the oracle.
 const IN_TESTS: [&str; 3] = ["gorgon-testkit", "gorgon-testkit-vfs", "gorgon-store-memory"];
 
-/// Test dependencies that the tables above do not allow, with their reason.
-const IN_TESTS_BY_NAME: [(&str, &str, &str); 4] = [
-    ("gorgon-engine", "gorgon-store-sqlite", "a crash is only one where something is on disk"),
-    ("gorgon-engine", "gorgon-language", "tests write their workflows as users do"),
-    ("gorgon-engine", "gorgon-tools", "tests run steps that really do something"),
-    ("gorgon-engine", "gorgon-providers", "tests run steps that really do something"),
-];
+/// Crates that tie others together: their tests use whatever stands below them, as the binary does.
+const TIED_IN_TESTS: [&str; 2] = ["gorgon-engine", "gorgon-server"];
 
 /// Crates that may not stand anywhere below the core: runtimes, clocks, chance, files, networks, databases.
 const NOT_BELOW_CORE: [&str; 25] = [
@@ -91,14 +86,14 @@ fn of(package: &Package) -> Vec<String> {
         let name = used.name.as_str();
         let in_tests = used.kind.as_deref() == Some("dev");
         let listed = allowed.contains(&"*") || allowed.contains(&name);
-        let for_tests = in_tests
-            && !matches!(package.name.as_str(), "gorgon-core" | "gorgon-ports")
-            && (IN_TESTS.contains(&name) || IN_TESTS_BY_NAME.iter().any(|(user, library, _)| (*user, *library) == (&package.name, name)));
+        let below = TABLE.iter().position(|(other, _)| *other == name).is_some_and(|other| other < place);
+        let tied = below && TIED_IN_TESTS.contains(&package.name.as_str());
+        let is_low = matches!(package.name.as_str(), "gorgon-core" | "gorgon-ports");
+        let for_tests = in_tests && !is_low && (IN_TESTS.contains(&name) || tied);
         if !listed && !for_tests {
             let kind = if in_tests { " in its tests" } else { "" };
             problems.push(format!("{} may not use {name}{kind}", package.name));
         }
-        let below = TABLE.iter().position(|(other, _)| *other == name).is_some_and(|other| other < place);
         if !below && !for_tests {
             problems.push(format!("{} uses {name}, which does not stand below it", package.name));
         }

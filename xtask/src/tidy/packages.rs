@@ -44,7 +44,24 @@ struct Resolve {
 #[derive(Deserialize)]
 struct Node {
     id: String,
-    dependencies: Vec<String>,
+    deps: Vec<Edge>,
+}
+
+#[derive(Deserialize)]
+struct Edge {
+    pkg: String,
+    dep_kinds: Vec<EdgeKind>,
+}
+
+#[derive(Deserialize)]
+struct EdgeKind {
+    kind: Option<String>,
+}
+
+impl Edge {
+    fn is_for_tests_only(&self) -> bool {
+        self.dep_kinds.iter().all(|edge| edge.kind.as_deref() == Some("dev"))
+    }
 }
 
 impl Metadata {
@@ -59,15 +76,15 @@ impl Metadata {
         self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
-    /// The packages that are built on this platform, and who uses each directly.
+    /// The packages that are built on this platform, and who uses each directly, in more than its tests.
     pub(super) fn users(&self) -> BTreeMap<&str, Vec<&str>> {
         let names: BTreeMap<&str, &str> = self.packages.iter().map(|package| (package.id.as_str(), package.name.as_str())).collect();
         let name = |id: &str| names.get(id).copied().unwrap_or_default();
         let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for node in &self.resolve.nodes {
             users.entry(name(&node.id)).or_default();
-            for used in &node.dependencies {
-                users.entry(name(used)).or_default().push(name(&node.id));
+            for used in node.deps.iter().filter(|edge| !edge.is_for_tests_only()) {
+                users.entry(name(&used.pkg)).or_default().push(name(&node.id));
             }
         }
         users

@@ -102,7 +102,7 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     let stop = CancellationToken::new();
     let router = gorgon_server::router(engine.clone());
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
-    Ok(Holder { engine, socket, stop, server, _folder: folder })
+    Ok(Holder { engine, socket, stop, server, folder })
 }
 
 /// Whoever holds the store owns the socket: what lies there is left over from a process that died.
@@ -129,8 +129,10 @@ fn providers(settings: &Settings) -> Providers {
     Providers::new(built.collect())
 }
 
+#[expect(clippy::field_reassign_with_default, reason = "options of another crate cannot be written whole, so that it may add to them")]
 fn all_executors(settings: &Settings, providers: Providers, keeps: bool) -> Result<Vec<Arc<dyn Executor>>, Fault> {
-    let allow_private = AllowPrivate::parse(&settings.allow_private.value).map_err(|bad| Fault::new(gorgon_core::diagnostic::Code::BadSetting, bad.to_string()))?;
+    let allow_private =
+        AllowPrivate::parse(&settings.allow_private.value).map_err(|bad| Fault::new(gorgon_core::diagnostic::Code::BadSetting, bad.to_string()))?;
     let mut http = HttpOptions::default();
     http.allow_private = allow_private;
     let mut process = ProcessOptions::default();

@@ -94,10 +94,10 @@ impl<'a> Table<'a> {
 
     pub(super) fn whole(&mut self, key: &'static str, problems: &mut Problems) -> Option<(At, u64)> {
         let (at, value) = self.take(key)?;
-        if let DeValue::Integer(number) = value {
-            if let Ok(number) = u64::from_str_radix(number.as_str(), number.radix()) {
-                return Some((at, number));
-            }
+        if let DeValue::Integer(number) = value
+            && let Ok(number) = u64::from_str_radix(number.as_str(), number.radix())
+        {
+            return Some((at, number));
         }
         problems.add(&at, format!("`{}` must be a whole number that is not negative, but it is {}", at.path, described(value)));
         None
@@ -159,12 +159,16 @@ impl<'a> Table<'a> {
 pub(super) fn json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::String(number.to_string()), Value::from),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::String(number.to_string()), Value::from)
+        }
         DeValue::Float(number) => number.as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or(Value::Null, Value::Number),
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
         DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
-        DeValue::Table(table) => table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect::<serde_json::Map<_, _>>().into(),
+        DeValue::Table(table) => {
+            table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect::<serde_json::Map<_, _>>().into()
+        }
     }
 }
 

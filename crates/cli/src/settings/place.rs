@@ -11,7 +11,12 @@ use crate::fault::Fault;
 pub(crate) const DATABASE: &str = "gorgon-state.db";
 
 /// The data directory: `--data-dir`, `GORGON_DATA_DIR`, `.gorgon` beside the settings file, or the user's state folder.
-pub(super) fn data_dir(flag: Option<&Path>, env: &dyn Fn(&str) -> Option<String>, file: Option<&Path>, cwd: &Path) -> Result<Setting<PathBuf>, Fault> {
+pub(super) fn data_dir(
+    flag: Option<&Path>,
+    env: &dyn Fn(&str) -> Option<String>,
+    file: Option<&Path>,
+    cwd: &Path,
+) -> Result<Setting<PathBuf>, Fault> {
     if let Some(flag) = flag {
         return Ok(Setting::new(cwd.join(flag), Source::Flag("--data-dir")));
     }
@@ -22,7 +27,8 @@ pub(super) fn data_dir(flag: Option<&Path>, env: &dyn Fn(&str) -> Option<String>
     if let Some(folder) = file.and_then(Path::parent) {
         return Ok(Setting::default(folder.join(".gorgon")));
     }
-    let state = env("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(|| Some(Path::new(&env("HOME")?).join(".local/state")));
+    let state =
+        env("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(|| Some(Path::new(&env("HOME")?).join(".local/state")));
     let state = state.ok_or_else(|| {
         Fault::new(Code::BadSetting, "there is no place for the data: neither HOME nor XDG_STATE_HOME is set").help("set GORGON_DATA_DIR")
     })?;
@@ -40,7 +46,8 @@ pub(super) fn database(env: &dyn Fn(&str) -> Option<String>, data_dir: &Path, cw
         None => {
             let scheme = url.split(':').next().unwrap_or_default();
             let message = format!("DATABASE_URL names a database that this build cannot open (`{scheme}:…`)");
-            Err(Fault::new(Code::BadSetting, message).help("this build opens `sqlite:PATH`; unset DATABASE_URL to use the file in the data directory"))
+            Err(Fault::new(Code::BadSetting, message)
+                .help("this build opens `sqlite:PATH`; unset DATABASE_URL to use the file in the data directory"))
         }
     }
 }

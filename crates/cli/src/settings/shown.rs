@@ -35,7 +35,11 @@ impl Settings {
             line(name, value, limit.source.to_string());
         }
         for (family, permits) in &self.permits {
-            line(&format!("limits.{}", family_word(*family)), json!(permits.value), permits.source.to_string());
+            line(
+                &format!("limits.{}", family_word(*family)),
+                if permits.value == u32::MAX { json!("unlimited") } else { json!(permits.value) },
+                permits.source.to_string(),
+            );
         }
         for (name, provider) in &self.providers {
             line(&format!("providers.{name}"), json!(provider.value), provider.source.to_string());
@@ -48,8 +52,9 @@ impl Settings {
 
     /// Variables that begin as ours do and are none of them: most likely misspelled.
     pub(crate) fn unknown_variables() -> Vec<String> {
-        let known = |name: &String| VARIABLES.contains(&name.as_str()) || name.starts_with("GORGON_TEST_") || name == "GORGON_LOG";
-        let mut names: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("GORGON_")).collect();
+        let known = |name: &String| VARIABLES.iter().any(|(known, _)| known == name) || name.starts_with("GORGON_TEST_");
+        let mut names: Vec<String> =
+            std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("GORGON_")).collect();
         names.retain(|name| !known(name));
         names.sort();
         names

@@ -8,7 +8,7 @@ use super::going::{tell, view};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::follow::{Follow, follow};
+use crate::follow::{End, Follow, Told, follow};
 use crate::report;
 use crate::session::{Purpose, Session};
 
@@ -22,27 +22,36 @@ pub(crate) struct NoRun {
 
 /// Gives a command to a run. If nobody holds the store, this process becomes the holder and goes on with the run as far as it goes.
 pub(crate) async fn give<B: Serialize + Sync>(context: &Context, run: &str, no_run: &NoRun, name: CommandName, body: &B) -> Result<Exit, Fault> {
-    let purpose = if no_run.no_run { Purpose::Record } else { Purpose::Work };
+    // Nothing has to run for a run to stand still.
+    let purpose = if no_run.no_run || name == CommandName::Pause { Purpose::Record } else { Purpose::Work };
     let mut session = Session::open(context, purpose).await?;
-    let result = given(&mut session, run, no_run, name, body).await;
+    let result = given(&mut session, run, name, body).await;
     session.close().await;
     result
 }
 
-async fn given<B: Serialize + Sync>(session: &mut Session<'_>, run: &str, no_run: &NoRun, name: CommandName, body: &B) -> Result<Exit, Fault> {
-    let run = session.client.command(run, name, body).await?;
+async fn given<B: Serialize + Sync>(session: &mut Session<'_>, run: &str, name: CommandName, body: &B) -> Result<Exit, Fault> {
+    let run = session.send(async |client| client.command(run, name, body).await).await?;
     let context = session.context;
     let done = done(name);
     if !context.printer.json {
         context.printer.say(format!("{done} {}", run.id));
     }
-    if !session.is_holder() || no_run.no_run || run.status.is_terminal() || run.needs_somebody() {
+    if !session.is_holder() || session.is_alone() {
         return Ok(told(context, &run));
+    }
+    if run.status.is_terminal() || run.needs_somebody() {
+        let end = if run.status.is_terminal() { End::Ended } else { End::Waiting };
+        if !context.printer.json {
+            context.printer.say(format!("the run is {}", run.status.word()));
+        }
+        tell(context, &run, end, false);
+        return Ok(end.exit(&run));
     }
     if !context.printer.json {
         context.printer.say("nobody else holds the data directory: going on with the run here");
     }
-    let told = run.events;
+    let told = Told::before(session, &run);
     let how = Follow { view: view(context, false), owned: true, stays: false, asks: context.printer.is_interactive(), told };
     let (run, end) = follow(session, run, how).await?;
     tell(context, &run, end, false);

@@ -51,10 +51,18 @@ impl Doctor {
             None => good("settings", "no gorgon.toml; defaults"),
         });
         for name in Settings::unknown_variables() {
-            findings.push(Finding { what: "settings".to_owned(), state: State::Odd, detail: format!("the variable {name} is not a setting"), help: Some("`gorgon config show` lists them".to_owned()) });
+            findings.push(Finding {
+                what: "settings".to_owned(),
+                state: State::Odd,
+                detail: format!("the variable {name} is not a setting"),
+                help: Some("`gorgon config show` lists them".to_owned()),
+            });
         }
-        findings.push(store(context, &settings).await);
-        findings.extend(disk(&settings.data_dir.value));
+        let disk = disk(&settings.data_dir.value);
+        if disk.iter().all(|finding| finding.state != State::Bad) {
+            findings.push(store(context, &settings).await);
+        }
+        findings.extend(disk);
         findings.extend(providers(&settings));
         findings.push(shell());
         let bad = findings.iter().any(|finding| finding.state == State::Bad);
@@ -87,9 +95,11 @@ fn tell(context: &Context, finding: &Finding) {
 async fn store(context: &Context, settings: &Settings) -> Finding {
     let what = "store".to_owned();
     let place = settings.database.value.display();
-    let held = match socket_path(&settings.data_dir.value) {
-        Ok(socket) => Client::unix(socket).ping().await.is_ok(),
-        Err(_) => false,
+    // Looking must not make the folder.
+    let socket = settings.data_dir.value.is_dir().then(|| socket_path(&settings.data_dir.value));
+    let held = match socket {
+        Some(Ok(socket)) => Client::unix(socket).ping().await.is_ok(),
+        Some(Err(_)) | None => false,
     };
     let looked = match Session::with(context, settings.clone(), Purpose::Look).await {
         Ok(session) => {
@@ -110,9 +120,22 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
 fn disk(data_dir: &Path) -> Vec<Finding> {
     let existing = data_dir.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let mut findings = Vec::new();
-    if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
+    if data_dir.exists() && !data_dir.is_dir() {
         let help = Some("name another data directory by GORGON_DATA_DIR or --data-dir".to_owned());
-        findings.push(Finding { what: "data directory".to_owned(), state: State::Bad, detail: format!("{} cannot be written to", existing.display()), help });
+        findings.push(Finding {
+            what: "data directory".to_owned(),
+            state: State::Bad,
+            detail: format!("{} is not a folder", data_dir.display()),
+            help,
+        });
+    } else if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() {
+        let help = Some("name another data directory by GORGON_DATA_DIR or --data-dir".to_owned());
+        findings.push(Finding {
+            what: "data directory".to_owned(),
+            state: State::Bad,
+            detail: format!("{} cannot be written to", existing.display()),
+            help,
+        });
     } else {
         findings.push(good("data directory", data_dir.display()));
     }
@@ -146,6 +169,11 @@ fn shell() -> Finding {
     if Path::new("/bin/sh").exists() {
         good("shell", "/bin/sh")
     } else {
-        Finding { what: "shell".to_owned(), state: State::Odd, detail: "there is no /bin/sh".to_owned(), help: Some("`shell` steps need `argv:` here".to_owned()) }
+        Finding {
+            what: "shell".to_owned(),
+            state: State::Odd,
+            detail: "there is no /bin/sh".to_owned(),
+            help: Some("`shell` steps need `argv:` here".to_owned()),
+        }
     }
 }

@@ -20,8 +20,8 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let export = session.client.export(&self.run).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let export = session.ask(async |client| client.export(&self.run).await).await;
         session.close().await;
         let export = export?;
         if self.events {

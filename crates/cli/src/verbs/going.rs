@@ -6,7 +6,7 @@ use gorgon_api::Run;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::follow::{End, Follow, follow};
+use crate::follow::{End, Follow, Told, follow};
 use crate::report;
 use crate::session::Session;
 use crate::view::{Tree, View};
@@ -26,12 +26,16 @@ pub(crate) struct Going {
 }
 
 impl Going {
-    /// Follows a run of this command, tells how it ended, and answers what the process ends with. `told`: how many events were there before.
-    pub(crate) async fn on(&self, session: &mut Session<'_>, run: Run, told: u64) -> Result<Exit, Fault> {
+    /// Follows a run of this command, tells how it ended, and answers what the process ends with.
+    pub(crate) async fn on(&self, session: &mut Session<'_>, run: Run, told: Told) -> Result<Exit, Fault> {
         let context = session.context;
         let interactive = context.printer.is_interactive() && !self.events;
         let how = Follow { view: view(context, self.events), owned: true, stays: self.wait || interactive, asks: interactive, told };
-        let (run, end) = follow(session, run, how).await?;
+        let short = report::short(run.id);
+        let followed = follow(session, run, how).await;
+        // Whatever broke, the run is where it was.
+        let (run, end) =
+            followed.map_err(|fault| if fault.help.is_none() { fault.help(format!("then go on: gorgon resume {short}")) } else { fault })?;
         tell(context, &run, end, self.events);
         Ok(end.exit(&run))
     }
@@ -61,7 +65,11 @@ pub(crate) fn tell(context: &Context, run: &Run, end: End, events: bool) {
     if !events {
         report::outputs(printer, run);
     }
-    printer.say(report::cost_of(run));
+    // The foot of the tree says it as well, as far as it is that simple.
+    let simple = run.held.is_zero() && run.overage.is_zero();
+    if !(simple && view(context, events).shows_cost()) {
+        printer.say(report::cost_of(run));
+    }
     report::ending(printer, run);
     if end == End::Interrupted && !run.status.is_terminal() && run.status != gorgon_core::run::RunStatus::Paused {
         printer.say(format!("  to go on: gorgon resume {}", report::short(run.id)));

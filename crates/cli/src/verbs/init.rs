@@ -46,10 +46,16 @@ impl Init {
         let text = TEMPLATE.replacen(&format!("name: {TEMPLATE_NAME}"), &format!("name: {}", self.name), 1);
         let mut options = std::fs::OpenOptions::new();
         options.write(true);
-        if self.force { options.create(true).truncate(true) } else { options.create_new(true) };
+        if self.force {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
         let written = options.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Fault::new(Code::BadInput, format!("{shown} exists already")).help("choose another name, or write over it with --force"),
+            std::io::ErrorKind::AlreadyExists => {
+                Fault::new(Code::BadInput, format!("{shown} exists already")).help("choose another name, or write over it with --force")
+            }
             _ => Fault::io(&path, &error),
         })?;
         if context.printer.json {

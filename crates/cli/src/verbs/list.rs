@@ -29,7 +29,8 @@ impl List {
                 continue;
             }
             if !context.printer.json {
-                let told = problem.as_ref().map_or_else(|| crate::board::first_line(&description), |_| format!("cannot be used: gorgon validate {file}"));
+                let told =
+                    problem.as_ref().map_or_else(|| crate::board::first_line(&description), |_| format!("cannot be used: gorgon validate {file}"));
                 context.printer.data(format!("{:<24} {file:<32} {told}", name.as_deref().unwrap_or("?")).trim_end());
             }
             rows.push(json!({ "name": name, "file": file, "description": description, "valid": problem.is_none() }));

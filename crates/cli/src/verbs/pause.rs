@@ -13,17 +13,11 @@ use crate::fault::Fault;
 pub(crate) struct Pause {
     /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
     run: String,
-    #[command(flatten)]
-    no_run: NoRun,
 }
 
 impl Pause {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
         let body = gorgon_api::Pause { interrupt: false, by: context.user.clone() };
-        match give(context, &self.run, &self.no_run, CommandName::Pause, &body).await? {
-            // That the run stands still is what was asked for.
-            Exit::Waiting => Ok(Exit::Done),
-            exit => Ok(exit),
-        }
+        give(context, &self.run, &NoRun::default(), CommandName::Pause, &body).await
     }
 }

@@ -110,7 +110,10 @@ fn ordered(plan: &Plan) -> Vec<&Included> {
             !done.contains(included.step.as_str()) && inside && included.after.iter().all(|after| done.contains(after.step.as_str()))
         };
         // A plan has no cycle; should it ever have one, the rest comes in file order.
-        let Some(next) = plan.included.iter().find(ready).or_else(|| plan.included.iter().find(|included| !done.contains(included.step.as_str()))) else { break };
+        let Some(next) = plan.included.iter().find(ready).or_else(|| plan.included.iter().find(|included| !done.contains(included.step.as_str())))
+        else {
+            break;
+        };
         done.insert(next.step.as_str());
         order.push(next);
     }

@@ -17,6 +17,10 @@ pub(crate) struct Reject {
 
 impl Reject {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        self.decision.give(context, CommandName::Reject).await
+        match self.decision.give(context, CommandName::Reject).await? {
+            // That the run does not go on is what was asked for.
+            Exit::Failed => Ok(Exit::Done),
+            exit => Ok(exit),
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::prepared::Budget;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::follow::Told;
 use crate::session::{Purpose, Session};
 
 /// Go on with a run that was paused, interrupted, or stopped by its budget.
@@ -32,7 +33,13 @@ impl Resume {
 }
 
 /// Opens a run again and follows it.
-pub(super) async fn again<B: serde::Serialize + Sync>(context: &Context, run: &str, going: &Going, name: CommandName, body: &B) -> Result<Exit, Fault> {
+pub(super) async fn again<B: serde::Serialize + Sync>(
+    context: &Context,
+    run: &str,
+    going: &Going,
+    name: CommandName,
+    body: &B,
+) -> Result<Exit, Fault> {
     if going.detach {
         let session = detached::session(context, context.settings()?).await?;
         say_what_changed(&session, &session.client.run(run).await?).await?;
@@ -46,11 +53,23 @@ pub(super) async fn again<B: serde::Serialize + Sync>(context: &Context, run: &s
     result
 }
 
-async fn followed<B: serde::Serialize + Sync>(session: &mut Session<'_>, run: &str, going: &Going, name: CommandName, body: &B) -> Result<Exit, Fault> {
-    let before = session.client.run(run).await?;
+async fn followed<B: serde::Serialize + Sync>(
+    session: &mut Session<'_>,
+    run: &str,
+    going: &Going,
+    name: CommandName,
+    body: &B,
+) -> Result<Exit, Fault> {
+    let before = session.ask(async |client| client.run(run).await).await?;
     say_what_changed(session, &before).await?;
-    let run = session.client.command(run, name, body).await?;
-    going.on(session, run, before.events).await
+    let told = Told::before(session, &before);
+    let sent = session.send(async |client| client.command(run, name, body).await).await;
+    let run = match sent {
+        // It went on as soon as this process held the store, and needed nobody to say so.
+        Err(_) if name == CommandName::Resume && session.ended_here(&session.client.run(run).await?) => session.client.run(run).await?,
+        sent => sent?,
+    };
+    going.on(session, run, told).await
 }
 
 /// A run is pinned to the text that it was started from; whoever changed the file since should know.

@@ -11,6 +11,7 @@ use super::prepared::{Budget, Models, Wanted};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::follow::Told;
 use crate::inputs::Inputs;
 use crate::report::short;
 use crate::session::{Purpose, Session};
@@ -82,32 +83,34 @@ impl RunVerb {
     async fn go(&self, session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
         remind(session, create).await?;
         let run = start(session, workflow, create).await?;
-        self.going.on(session, run, 0).await
+        self.going.on(session, run, Told::Nothing).await
     }
 }
 
-async fn start(session: &Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Run, Fault> {
-    session.client.create(create).await.map_err(|error| workflow.locate(error.into()))
+async fn start(session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Run, Fault> {
+    session.send(async |client| client.create(create).await).await.map_err(|fault| workflow.locate(fault))
 }
 
 async fn leave(context: &Context, settings: Settings, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
-    let session = detached::session(context, settings).await?;
-    let run = start(&session, workflow, create).await?;
+    let mut session = detached::session(context, settings).await?;
+    let run = start(&mut session, workflow, create).await?;
     detached::tell(context, &run);
     Ok(Exit::Done)
 }
 
 /// A run of this file that stands still may be what somebody wanted to go on with.
-async fn remind(session: &Session<'_>, create: &CreateRun) -> Result<(), Fault> {
+async fn remind(session: &mut Session<'_>, create: &CreateRun) -> Result<(), Fault> {
     if session.context.printer.json {
         return Ok(());
     }
     let statuses = [RunStatus::Paused, RunStatus::Running, RunStatus::Waiting].map(RunStatus::word).join(",");
     let query = RunQuery { file: create.start.file.clone(), status: Some(statuses), limit: Some(1), ..RunQuery::default() };
-    let Some(found) = session.client.runs(&query).await?.runs.into_iter().next() else { return Ok(()) };
+    let Some(found) = session.ask(async |client| client.runs(&query).await).await?.runs.into_iter().next() else { return Ok(()) };
     let id = short(found.id);
     let line = match found.status {
-        RunStatus::Paused if session.client.run(&found.id.to_string()).await?.interrupted => format!("an interrupted run of this file exists: gorgon resume {id}"),
+        RunStatus::Paused if session.ask(async |client| client.run(&found.id.to_string()).await).await?.interrupted => {
+            format!("an interrupted run of this file exists: gorgon resume {id}")
+        }
         RunStatus::Paused => format!("a paused run of this file exists: gorgon resume {id}"),
         RunStatus::Waiting => format!("a run of this file waits: gorgon resume {id}"),
         // It was in the middle of something when its process died, and is taken up with this store.

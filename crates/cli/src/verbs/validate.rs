@@ -27,7 +27,7 @@ impl Validate {
         for said in &self.workflows {
             let (located, valid) = match check(context, said) {
                 Ok(located) => (located, true),
-                Err(Fault { located: Some(located), .. }) => (located, false),
+                Err(Fault { located: Some(located), .. }) => (*located, false),
                 Err(fault) => return Err(fault),
             };
             if !valid {

@@ -6,7 +6,7 @@ use super::going::{tell, view};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::follow::{End, Follow, follow};
+use crate::follow::{End, Follow, Told, follow};
 use crate::session::{Purpose, Session};
 
 /// Follow a run that was started elsewhere. Ctrl-C ends the watching, not the run.
@@ -33,9 +33,9 @@ impl Watch {
 
     async fn watch(&self, session: &mut Session<'_>) -> Result<Exit, Fault> {
         let context = session.context;
-        let run = session.client.run(&self.run).await?;
+        let run = session.ask(async |client| client.run(&self.run).await).await?;
         let stays = self.wait || context.printer.is_interactive();
-        let how = Follow { view: view(context, self.events), owned: false, stays, asks: context.printer.is_interactive(), told: 0 };
+        let how = Follow { view: view(context, self.events), owned: false, stays, asks: context.printer.is_interactive(), told: Told::Nothing };
         let (run, end) = follow(session, run, how).await?;
         if end == End::Interrupted {
             return Ok(Exit::Interrupted);

@@ -72,7 +72,8 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::Paused { interrupt: true, .. } => "run interrupted".to_owned(),
         Event::Resumed { by } => format!("run resumed by {by}"),
         Event::LimitSet { meter, limit, by, .. } => {
-            let limit = if *meter == gorgon_core::money::Meter::Usd { gorgon_core::money::show_usd(*limit) } else { format!("{limit} {}", meter.word()) };
+            let limit =
+                if *meter == gorgon_core::money::Meter::Usd { gorgon_core::money::show_usd(*limit) } else { format!("{limit} {}", meter.word()) };
             format!("limit set to {limit} by {by}")
         }
         Event::Reopened { steps, keep, by } => {

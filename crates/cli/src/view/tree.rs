@@ -37,9 +37,10 @@ impl Tree {
         self.touched = true;
     }
 
-    /// Further lines were written below the picture; the next one is drawn over them as well.
-    pub(crate) fn wrote(&mut self, lines: usize) {
-        self.drawn += lines;
+    /// Further lines were written below the picture; the next one is drawn over them as well. A line that is too long takes several.
+    pub(crate) fn wrote(&mut self, lines: &[String]) {
+        let (width, _) = size();
+        self.drawn += lines.iter().map(|line| visible(line).div_ceil(width).max(1)).sum::<usize>();
     }
 
     pub(super) fn draw(&mut self, board: &Board, now: Time) {
@@ -186,6 +187,13 @@ fn paint(text: &str, style: &str, color: bool) -> String {
     if color && !style.is_empty() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// The columns of a line, without its styles.
+fn visible(line: &str) -> usize {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default().width();
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| text.width())).sum::<usize>()
+}
+
 /// As much of the text as fits, with an ellipsis where something is missing.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -221,9 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn styles_take_no_columns() {
+        assert_eq!(visible("\x1b[1;33mab\x1b[0m日c"), 5);
+    }
+
+    #[test]
     fn a_line_is_never_wider_than_the_terminal() {
         for width in 1..100 {
-            let text = line("└─ ✓ a rather long name of a step", "a note that is longer than what is left of the line", "12 tok $0.00  1m02s", width, ("", ""), false);
+            let text = line(
+                "└─ ✓ a rather long name of a step",
+                "a note that is longer than what is left of the line",
+                "12 tok $0.00  1m02s",
+                width,
+                ("", ""),
+                false,
+            );
             assert!(text.width() <= width.max("12 tok $0.00  1m02s".width()), "{width}: {text}");
         }
     }

@@ -30,7 +30,11 @@ fn files() {
     refused("", &[], "GOR0101");
     refused("name: w\nname: x\nsteps: []\n", &[], "GOR0123");
     let bomb: String = (1..40).map(|n| format!("x{n}: &x{n} [*x{m}, *x{m}, *x{m}, *x{m}]\n", m = n - 1)).collect();
-    refused(&format!("name: w\nmetadata:\n  x0: &x0 [1, 2]\n{}steps: []\n", bomb.lines().map(|line| format!("  {line}\n")).collect::<String>()), &[], "GOR0102");
+    refused(
+        &format!("name: w\nmetadata:\n  x0: &x0 [1, 2]\n{}steps: []\n", bomb.lines().map(|line| format!("  {line}\n")).collect::<String>()),
+        &[],
+        "GOR0102",
+    );
     refused("name: w\nsteps: 7\n", &[], "GOR0103");
 }
 
@@ -49,7 +53,7 @@ fn keys_types_and_names() {
 
 #[test]
 fn inputs() {
-    let text = format!("inputs:\n  n: {{type: integer}}\n  list: {{type: array, default: []}}\n{}", step(""));
+    let text = format!("inputs:\n  n: {{type: integer, required: true}}\n  list: {{type: array, default: []}}\n{}", step(""));
     refused(&text, &[], "GOR0201");
     refused(&text, &["--input", "n=one"], "GOR0202");
     let told = refused(&text, &["--input", "n=1", "--input", "lst=[1]"], "GOR0203");

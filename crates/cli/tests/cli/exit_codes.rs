@@ -50,7 +50,10 @@ fn a_data_directory_that_is_none_is_5() {
     let world = World::new();
     world.write("w.yaml", OK);
     world.run(&["run", "w.yaml", "--data-dir", "w.yaml"]).exits(5);
-    world.write("dir/gorgon-state.db", "this is no database, but a text that is long enough to be taken for one by somebody who looks only at its length");
+    world.write(
+        "dir/gorgon-state.db",
+        "this is no database, but a text that is long enough to be taken for one by somebody who looks only at its length",
+    );
     world.run(&["run", "w.yaml", "--data-dir", "dir"]).exits(5);
 }
 

@@ -35,7 +35,8 @@ steps:
     outputs: [answer]
 "#;
 
-const GREET: &str = "name: greet\ndescription: Greets.\noutputs: [greeting]\nsteps:\n  - id: greet\n    type: transform\n    value: hi\n    outputs: [greeting]\n";
+const GREET: &str =
+    "name: greet\ndescription: Greets.\noutputs: [greeting]\nsteps:\n  - id: greet\n    type: transform\n    value: hi\n    outputs: [greeting]\n";
 
 const ASK: &str = "name: ask\noutputs: [done]\nsteps:\n  - id: gate\n    type: approval\n    prompt: May I?\n    preview: {what: everything}\n  - id: act\n    type: shell\n    command: echo did it\n    depends_on: [gate]\n    outputs: [done]\n";
 
@@ -43,9 +44,11 @@ const DOOR: &str = "name: door\noutputs: [who]\nsteps:\n  - id: bell\n    type: 
 
 const FAILS: &str = "name: fails\nsteps:\n  - id: first\n    type: shell\n    command: echo fine\n  - id: second\n    type: shell\n    command: \"echo trouble >&2; exit 3\"\n    retry: {max_attempts: 1}\n";
 
-const DOUBT: &str = "name: doubt\noutputs: [word]\nsteps:\n  - id: act\n    type: shell\n    command: touch started; sleep 30; echo over\n    outputs: [word]\n";
+const DOUBT: &str =
+    "name: doubt\noutputs: [word]\nsteps:\n  - id: act\n    type: shell\n    command: touch started; sleep 30; echo over\n    outputs: [word]\n";
 
-const BAD: &str = "name: bad\nsteps:\n  - id: one\n    type: shel\n    command: echo\n  - id: two\n    type: shell\n    comand: echo\n    depends_on: [three]\n";
+const BAD: &str =
+    "name: bad\nsteps:\n  - id: one\n    type: shel\n    command: echo\n  - id: two\n    type: shell\n    comand: echo\n    depends_on: [three]\n";
 
 /// A call, and the calls before it in the same world.
 struct Case {
@@ -142,7 +145,11 @@ fn every_verb_has_one_good_and_one_bad_call() {
 fn leaves(command: &clap::Command, path: &str, found: &mut BTreeSet<String>) {
     for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
         let path = format!("{path} {}", verb.get_name()).trim().to_owned();
-        if verb.has_subcommands() { leaves(verb, &path, found) } else { drop(found.insert(path)) }
+        if verb.has_subcommands() {
+            leaves(verb, &path, found);
+        } else {
+            found.insert(path);
+        }
     }
 }
 
@@ -151,7 +158,8 @@ fn calls_look_as_they_should() {
     let mut changed = Vec::new();
     for case in CASES {
         let found = played(case);
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(format!("{}.{}.txt", case.verb.replace(' ', "-"), word(case.good)));
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(format!("{}.{}.txt", case.verb.replace(' ', "-"), word(case.good)));
         if std::env::var_os("UPDATE_GOLDENS").is_some() {
             std::fs::write(&path, &found).unwrap();
         } else if std::fs::read_to_string(&path).unwrap_or_default() != found {

@@ -1,7 +1,9 @@
 //! The binary as a black box: each verb, two terminals, exit codes, bad input, and the picture on a terminal.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod calls;
+mod environment;
 mod exit_codes;
 mod goldens;
 mod reference;

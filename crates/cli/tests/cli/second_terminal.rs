@@ -215,3 +215,25 @@ fn a_changed_file_is_told_and_the_run_keeps_its_text() {
     let done = world.run(&["resume", "@last"]).exits(0).says("word: acted").says("gorgon run w.yaml");
     assert!(done.stderr.lines().any(|line| line.starts_with('+') && line.contains("echo otherwise")), "{done:#?}");
 }
+
+#[test]
+fn many_at_once_each_find_a_holder_or_become_it() {
+    let world = World::new();
+    world.write("w.yaml", QUICK);
+    let all: Vec<_> = (0..16).map(|_| world.start(&["run", "w.yaml"])).collect();
+    for one in all {
+        finish(one).exits(0).says("word: quick");
+    }
+    let list = world.run(&["runs", "list", "--json", "--status", "completed"]).json();
+    assert_eq!(list["runs"].as_array().map(Vec::len), Some(16));
+}
+
+#[test]
+fn a_background_holder_ends_when_there_is_no_work() {
+    let world = World::new();
+    world.write("w.yaml", QUICK);
+    world.run(&["run", "w.yaml"]).exits(0);
+    let holder = world.start(&["holder", "--idle-seconds", "1"]);
+    finish(holder).exits(0);
+    assert!(!world.root().join("home/.local/state/gorgon/gorgon.sock").exists());
+}

@@ -24,7 +24,16 @@ fn each_value_names_its_source() {
     assert_eq!((&model["input_usd_per_mtok"], &model["output_usd_per_mtok"]), (&"0.10".into(), &"10.000000001".into()));
     assert_eq!(shown(&world, &[], "limits.process").1, "default");
     assert_eq!(shown(&world, &["--data-dir", "x"], "data_dir").1, "flag --data-dir");
-    let done = finish(world.command(&["config", "show"]).env("GORGON_PROVIDER", "p").env("GORGON_PROVDER", "q").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap());
+    let done = finish(
+        world
+            .command(&["config", "show"])
+            .env("GORGON_PROVIDER", "p")
+            .env("GORGON_PROVDER", "q")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
     done.exits(0).says("environment GORGON_PROVIDER").says("GORGON_PROVDER is not a setting");
 }
 
@@ -33,7 +42,13 @@ fn unknown_keys_have_a_place_and_the_nearest_known_one() {
     let world = World::new();
     world.write("w.yaml", OK);
     world.write("gorgon.toml", "[http]\nallow_privat = []\n\n[provders.x]\nkind = \"openai\"\n");
-    world.run(&["run", "w.yaml"]).exits(2).says("gorgon.toml:2:1").says("did you mean `allow_private`?").says("gorgon.toml:4:").says("did you mean `providers`?");
+    world
+        .run(&["run", "w.yaml"])
+        .exits(2)
+        .says("gorgon.toml:2:1")
+        .says("did you mean `allow_private`?")
+        .says("gorgon.toml:4:")
+        .says("did you mean `providers`?");
     assert!(!world.path(".gorgon").exists());
 }
 

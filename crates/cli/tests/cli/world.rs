@@ -136,8 +136,25 @@ impl World {
         let root = self.root.path().canonicalize().unwrap();
         let text = text.replace(&root.join("work").display().to_string(), "[WORK]").replace(&root.display().to_string(), "[ROOT]");
         let text = text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
-        redact(&text)
+        shorts(&redact(&text))
     }
+}
+
+/// Replaces the short names of runs in commands that are proposed.
+fn shorts(text: &str) -> String {
+    const VERBS: [&str; 8] = ["resume", "retry", "approve", "reject", "resolve", "signal", "watch", "show"];
+    let mut text = text.to_owned();
+    for verb in VERBS {
+        let before = format!("{verb} ");
+        let places: Vec<usize> = text.match_indices(&before).map(|(at, _)| at + before.len()).collect();
+        for at in places.into_iter().rev() {
+            let short: String = text[at..].chars().take_while(char::is_ascii_alphanumeric).collect();
+            if short.len() == 6 && short.bytes().any(|b| b.is_ascii_digit()) {
+                text.replace_range(at..at + 6, "[SHORT]");
+            }
+        }
+    }
+    text
 }
 
 /// Waits for a process, however much it says.
@@ -216,13 +233,19 @@ fn redacted(word: &str) -> String {
     let rest = &word[trimmed.len()..];
     let is = |b: u8, c: u8| b == c;
     let bytes = trimmed.as_bytes();
+    if digits(trimmed) && trimmed.len() >= 4 {
+        return format!("[NUMBER]{rest}");
+    }
     let name = if trimmed.len() == 64 && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
         "[HASH]"
     } else if bytes.len() >= 10 && bytes.iter().take(4).all(u8::is_ascii_digit) && is(bytes[4], b'-') && is(bytes[7], b'-') {
         if trimmed.len() == 10 { "[DATE]" } else { "[TIME]" }
     } else if bytes.len() == 9 && is(bytes[2], b':') && is(bytes[5], b':') && trimmed.ends_with('Z') {
         "[CLOCK]"
-    } else if trimmed.len() >= 4 && trimmed.ends_with('s') && trimmed[..trimmed.len() - 1].split_once('.').is_some_and(|(a, b)| digits(a) && digits(b)) {
+    } else if trimmed.len() >= 4
+        && trimmed.ends_with('s')
+        && trimmed[..trimmed.len() - 1].split_once('.').is_some_and(|(a, b)| digits(a) && digits(b))
+    {
         "[SPAN]"
     } else {
         return word.to_owned();

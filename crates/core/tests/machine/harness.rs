@@ -69,7 +69,7 @@ impl Harness {
             definition: program.definition_hash,
             plan: program.plan_hash,
             source: None,
-            inputs: Payload::of(&json!({ "yes": true, "no": false, "list": [1, 2, 3] })),
+            inputs: Payload::of(&json!({ "yes": true, "no": false, "list": [1, 2, 3], "bait": "${inputs.yes}" })),
             start: Start::default(),
             limits: program.definition.budget.limits,
             on_exhausted: program.definition.budget.on_exhausted,

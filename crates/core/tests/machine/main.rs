@@ -8,9 +8,7 @@ mod harness;
 
 mod approvals;
 mod branches;
-#[cfg(any())]
 mod budgets;
-#[cfg(any())]
 mod commands;
 mod doubts;
 mod failures;
@@ -23,7 +21,6 @@ mod properties;
 mod retries;
 #[path = "../../../testkit/src/sim/rng.rs"]
 mod rng;
-#[cfg(any())]
 mod reopened;
 mod timers;
 mod totality;

@@ -109,7 +109,7 @@ fn drain(run: &mut Harness) {
                 limits.set(meter, 1 << 50);
             }
             run.ok(resume(limits));
-        } else if run.state.paused.is_some() {
+        } else if run.status() == RunStatus::Paused {
             run.ok(resume(Limits::default()));
         } else if let Some(call) = run.state.open.keys().next().cloned() {
             let outcome = answer(&Request::clone(&run.state.open[&call].request));
@@ -179,7 +179,7 @@ proptest! {
         let mut definition: Definition = random(&mut rng);
         definition.budget.limits = Limits { cost_nano_usd: Some(rng.below(8_000_000)), tokens: rng.chance(30).then(|| rng.below(8_000)), calls: rng.chance(30).then(|| rng.below(30)) };
         let compiled = program(definition.clone());
-        let inputs = serde_json::from_value(serde_json::json!({ "yes": true, "no": false, "list": [1, 2, 3] })).unwrap();
+        let inputs = serde_json::from_value(serde_json::json!({ "yes": true, "no": false, "list": [1, 2, 3], "bait": "${inputs.yes}" })).unwrap();
         let verdict = cost(&compiled, &inputs, &ModelChoice::default(), &prices()).verdict(&definition.budget.limits);
         let mut run = Harness::start(definition);
         // No crash, no second chance, no lie: what the bounds speak of.

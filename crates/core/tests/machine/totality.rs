@@ -21,7 +21,7 @@ fn any_event(rng: &mut Rng) -> Event {
     let failure = json!({ "class": "refused", "message": "no" });
     let outcome = [json!({ "succeeded": { "value": 1 } }), json!({ "failed": { "failure": failure } }), json!({ "in_doubt": { "evidence": "" } })][rng.below(3) as usize].clone();
     let amounts = json!({ "cost_nano_usd": rng.next() >> rng.below(60), "tokens": rng.next() >> rng.below(60), "calls": any_number(rng) });
-    let settlement = rng.chance(50).then(|| json!({ "held": amounts, "charged": amounts, "source": "reported" })).unwrap_or(Value::Null);
+    let settlement = if rng.chance(50) { json!({ "held": amounts, "charged": amounts, "source": "reported" }) } else { Value::Null };
     let wait = [json!({ "timer": { "ms": 5 } }), json!({ "signal": { "name": "go" } }), json!({ "approval": { "prompt": "?", "preview": 1 } })][rng.below(3) as usize].clone();
     let hash = "0".repeat(64);
     let until = rng.chance(50).then(|| any_number(rng));

@@ -124,7 +124,7 @@ outputs: [word, after]
 steps:
   - {id: first, type: shell, argv: [echo, first]}
   - {id: nap, type: wait, seconds: 7200}
-  - {id: call, type: signal, signal: go, outputs: [word]}
+  - {id: call, type: signal, params: {name: go}, outputs: [word]}
   - {id: after, type: shell, argv: [echo, after], outputs: [after]}
 ",
     status: RunStatus::Completed,
@@ -171,11 +171,14 @@ async fn survives(reference: &Reference) {
     let (expected, appends) = undisturbed(reference).await;
     assert!(appends >= reference.appends_min, "only {appends} appends");
     for way in Way::CRASHES {
-        let mut crashes = 0;
+        let (mut crashes, mut doubts) = (0, 0);
         for after in 0..=appends {
-            crashes += u64::from(dies_after(reference, after, way, &expected).await);
+            let (died, doubted) = dies_after(reference, after, way, &expected).await;
+            crashes += u64::from(died);
+            doubts += doubted;
         }
         assert_eq!(crashes, appends, "{way:?}: every append is a place to die");
+        assert!(doubts > 0, "{way:?}: no crash hit a call");
     }
 }
 
@@ -191,8 +194,8 @@ async fn undisturbed(reference: &Reference) -> (Value, u64) {
     (outputs(&state), journal.acknowledged())
 }
 
-/// Whether it died.
-async fn dies_after(reference: &Reference, appends: u64, way: Way, expected: &Value) -> bool {
+/// Whether it died, and how many calls were in doubt then.
+async fn dies_after(reference: &Reference, appends: u64, way: Way, expected: &Value) -> (bool, usize) {
     let bench = Bench::new();
     (reference.world)(&bench.world);
     let journal = Faulty::after(appends, way, &bench.store);
@@ -229,7 +232,7 @@ async fn dies_after(reference: &Reference, appends: u64, way: Way, expected: &Va
     nothing_is_done_twice(&bench.world, &events, &in_flight, &what);
     money_agrees(&bench, run, &state, &events, &what).await;
     assert_eq!(engine.activity().borrow().calls_in_flight, 0, "{what}");
-    died
+    (died, events.iter().filter(|event| matches!(event, Event::CallDoubted { .. })).count())
 }
 
 async fn only_run(bench: &Bench) -> Option<RunId> {

@@ -89,3 +89,25 @@ async fn the_key_of_a_call_is_the_same_for_every_try_and_differs_between_items()
     let items: Vec<String> = bench.world.seen_of("fan").into_iter().map(|seen| seen.key).collect();
     assert_ne!(items[0], items[1]);
 }
+
+/// On a real file: what was written is what is read after the file was closed and opened again.
+#[tokio::test]
+async fn a_wide_run_on_a_real_file_is_read_back_as_it_was() {
+    use crate::support::{TokioClock, World, options};
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = World::new();
+    let open = || async {
+        let store = std::sync::Arc::new(gorgon_store_sqlite::SqliteStore::open(gorgon_store_sqlite::Options::new(folder.path().join("state.db"))).expect("the store opens"));
+        gorgon_engine::Engine::open(options(store.clone(), store.clone(), store, &world, TokioClock::start())).await.expect("the engine opens")
+    };
+    let engine = open().await;
+    let run = start_with(&engine, WIDE, json!({ "list": (0..1000).collect::<Vec<u32>>() })).await;
+    let before = ended(&engine, run).await;
+    completed(&before);
+    engine.shutdown(std::time::Duration::from_secs(5)).await;
+    drop(engine);
+    let engine = open().await;
+    let after = engine.state(run).await.expect("it can be read, so its chain is whole");
+    assert_eq!((after.status, outputs(&after), after.events), (before.status, outputs(&before), before.events));
+    engine.shutdown(std::time::Duration::ZERO).await;
+}

@@ -18,14 +18,14 @@ use gorgon_core::money::{Amounts, Meter, Model, ModelPrice, PriceTable};
 use gorgon_core::payload::Payload;
 use gorgon_core::run::{RunState, RunStatus, WaitingFor};
 use gorgon_engine::{CreateError, CreateRun, Engine, Options, Permits, SystemEntropy};
-use gorgon_ports::{BudgetRow, Journal, Ledger, RunKey, Runs, StoreError, TenantScope};
+use gorgon_ports::{BudgetRow, Journal, Ledger, RunKey, Runs, TenantScope};
 use gorgon_store_memory::MemoryStore;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 pub(crate) use self::clock::TokioClock;
-pub(crate) use self::faulty::{Faulty, Way};
-pub(crate) use self::world::{Seen, World, failed, model_answer, value};
+pub(crate) use self::faulty::{Faulty, Unreadable, Way};
+pub(crate) use self::world::{World, failed, model_answer, value};
 
 pub(crate) const TENANT: &str = "local";
 
@@ -263,19 +263,4 @@ pub(crate) fn answers(state: &RunState) -> Vec<Command> {
             WaitingFor::Timer { .. } | WaitingFor::Retry { .. } | WaitingFor::Budget { .. } => None,
         })
         .collect()
-}
-
-/// The error of the store that a command or a creation came back with.
-pub(crate) fn store_error(error: impl std::error::Error + 'static) -> StoreError {
-    let error: Box<dyn std::error::Error> = Box::new(error);
-    match error.downcast::<gorgon_engine::CommandError>() {
-        Ok(error) => match *error {
-            gorgon_engine::CommandError::Store(error) => error,
-            other => panic!("the store did not say this: {other}"),
-        },
-        Err(error) => match error.downcast::<CreateError>().map(|error| *error) {
-            Ok(CreateError::Store(error)) => error,
-            other => panic!("the store did not say this: {other:?}"),
-        },
-    }
 }

@@ -36,5 +36,10 @@ pub(crate) async fn command(State(engine): State<Engine>, Path((text, name)): Pa
 /// The body of a command; an empty one says nothing.
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(text).map_err(|error| Refused::new(Code::BadInput, format!("the body does not fit the command: {error}")))
+    let refuse = |why: &str| Refused::new(Code::BadInput, format!("the body does not fit the command: {why}"));
+    // Serde reads a list as the fields of an object in their order; nobody means that.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(refuse("it is not a JSON object"));
+    }
+    serde_json::from_slice(text).map_err(|error| refuse(&error.to_string()))
 }

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::Stream;
-use gorgon_api::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, OutputFrame, Problem};
+use gorgon_api::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT_PROBLEM, OutputFrame, Problem};
 use gorgon_core::diagnostic::Code;
 use gorgon_core::payload::Payload;
 use gorgon_engine::{Engine, Frame, Watch};
@@ -17,9 +17,6 @@ use serde::Deserialize;
 
 use super::named;
 use crate::problem::Refused;
-
-/// The name of the frame that says why a stream ends early.
-const EVENT_PROBLEM: &str = "problem";
 
 #[derive(Deserialize)]
 pub(crate) struct After {
@@ -37,20 +34,24 @@ pub(crate) async fn events(
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let id = named::find(&engine, &text).await?;
     let watch = engine.watch(id, seen.unwrap_or(after)).await?;
-    let broken = engine.activity();
+    let broken = engine.broken();
     let stream = futures_util::stream::unfold(Some((watch, broken)), |open| async move {
-        let (mut watch, mut activity) = open?;
+        let (mut watch, mut broken) = open?;
         let frame = tokio::select! {
             frame = watch.next() => frame,
-            Ok(now) = activity.wait_for(|activity| activity.broken.is_some()) => Err(now.broken.clone().unwrap_or_else(|| gorgon_ports::StoreError::Closed(String::new()))),
+            Ok(why) = broken.wait_for(Option::is_some) => Err(why.clone().unwrap_or_else(|| gorgon_ports::StoreError::Closed(String::new()))),
         };
         match frame {
             Ok(Some(frame)) => {
                 let last = matches!(frame, Frame::Done);
                 let event = event(&watch, frame);
-                Some((Ok(event), (!last).then_some((watch, activity))))
+                Some((Ok(event), (!last).then_some((watch, broken))))
             }
-            Ok(None) => None,
+            // It stopped; if that was because it cannot go on, whoever watches hears why.
+            Ok(None) => {
+                let broken = broken.borrow().clone()?;
+                Some((Ok(json(EVENT_PROBLEM, &Refused::from(broken).0)), None))
+            }
             Err(error) => {
                 let problem = Refused::from(error).0;
                 Some((Ok(json(EVENT_PROBLEM, &problem)), None))

@@ -2,10 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use gorgon_api::{AppendFrame, Export, Run};
+use gorgon_api::{AppendFrame, Export, Log, Logs, Run};
 use gorgon_core::payload::Payload;
 use gorgon_engine::Engine;
-use serde::Serialize;
 
 use super::named;
 use crate::problem::Refused;
@@ -25,20 +24,6 @@ pub(crate) async fn export(State(engine): State<Engine>, Path(text): Path<String
         source: engine.source(&state).await?,
         events,
     }))
-}
-
-/// What one attempt of a step wrote.
-#[derive(Serialize)]
-pub(crate) struct Log {
-    /// `STEP.ITEM.ATTEMPT.log`.
-    name: String,
-    /// The text, as far as it was kept.
-    text: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Logs {
-    logs: Vec<Log>,
 }
 
 pub(crate) async fn logs(State(engine): State<Engine>, Path(text): Path<String>) -> Result<Json<Logs>, Refused> {

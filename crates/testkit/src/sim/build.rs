@@ -156,7 +156,7 @@ pub(crate) fn workflow(steps: Vec<Step>) -> Definition {
         name: "test".to_owned(),
         version: "1".to_owned(),
         description: String::new(),
-        inputs: ["yes", "no", "list"].into_iter().map(|name| (name.to_owned(), any_input())).collect(),
+        inputs: ["yes", "no", "list", "bait"].into_iter().map(|name| (name.to_owned(), any_input())).collect(),
         outputs: IndexMap::new(),
         budget: Budget { limits: Limits::default(), on_exhausted: OnExhausted::Fail },
         timeout_ms: None,

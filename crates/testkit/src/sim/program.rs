@@ -7,9 +7,6 @@ use serde_json::{Map, Value, json};
 use super::build::{Say, agent, approval, branch, noop, noop_of, parallel, shell, signal, transform, wait, workflow};
 use super::rng::Rng;
 
-/// What a value may hold to tempt whoever would expand it again.
-pub(crate) const BAIT: &str = "${inputs.yes}";
-
 /// A workflow that compiles.
 pub(crate) fn random(rng: &mut Rng) -> Definition {
     let mut steps: Vec<Step> = Vec::new();
@@ -104,7 +101,7 @@ fn leaf(rng: &mut Rng, id: &str, before: &[String]) -> Step {
     match rng.below(5) {
         0 => shell(id, "true"),
         1 => agent(id, "say something"),
-        2 => noop_of(id, json!(format!("${BAIT}"))),
+        2 => noop_of(id, json!("${inputs.bait}")),
         3 => match rng.pick(before) {
             Some(other) => noop_of(id, json!(format!("${{steps.{other}.result | default('none')}}"))),
             None => noop(id),

@@ -26,8 +26,8 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let export = session.client.export(&self.run).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let export = session.ask(async |client| client.export(&self.run).await).await;
         session.close().await;
         let frames = export?.events;
         for frame in frames.iter().filter(|frame| frame.pos > self.after) {

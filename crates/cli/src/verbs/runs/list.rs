@@ -28,20 +28,20 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let result = self.list(&session).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let result = self.list(&mut session).await;
         session.close().await;
         result
     }
 
-    async fn list(self, session: &Session<'_>) -> Result<Exit, Fault> {
+    async fn list(self, session: &mut Session<'_>) -> Result<Exit, Fault> {
         let context = session.context;
         let file = self.file.map(|file| {
             let path = context.cwd.join(file);
             path.canonicalize().unwrap_or(path).display().to_string()
         });
         let query = RunQuery { status: self.status, workflow: self.workflow, file, before: None, limit: Some(self.limit) };
-        let list = session.client.runs(&query).await?;
+        let list = session.ask(async |client| client.runs(&query).await).await?;
         if context.printer.json {
             context.printer.document(&list);
             return Ok(Exit::Done);
@@ -51,7 +51,9 @@ impl List {
         }
         for run in &list.runs {
             let file = run.file.as_deref().map(|file| shorten(context, std::path::Path::new(file))).unwrap_or_default();
-            context.printer.data(format!("{}  {:<10} {:<20}  {}  {file}", run.id, run.status.word(), minute(run.created_at), run.workflow).trim_end());
+            context
+                .printer
+                .data(format!("{}  {:<10} {:<20}  {}  {file}", run.id, run.status.word(), minute(run.created_at), run.workflow).trim_end());
         }
         Ok(Exit::Done)
     }

@@ -23,17 +23,17 @@ pub(crate) struct Logs {
 
 impl Logs {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let result = self.print(&session).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let result = self.print(&mut session).await;
         session.close().await;
         result
     }
 
-    async fn print(self, session: &Session<'_>) -> Result<Exit, Fault> {
+    async fn print(self, session: &mut Session<'_>) -> Result<Exit, Fault> {
         let printer = &session.context.printer;
-        let mut logs = session.client.logs(&self.run).await?;
+        let mut logs = session.ask(async |client| client.logs(&self.run).await).await?;
         if let Some(step) = &self.step {
-            let run = session.client.run(&self.run).await?;
+            let run = session.ask(async |client| client.run(&self.run).await).await?;
             if !run.steps.iter().any(|known| known.id.as_str() == step) {
                 let ids: Vec<&str> = run.steps.iter().map(|step| step.id.as_str()).collect();
                 let fault = Fault::new(Code::UnknownStep, format!("the run has no step `{step}`"));

@@ -24,19 +24,19 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let result = self.show(&session).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let result = self.show(&mut session).await;
         session.close().await;
         result
     }
 
-    async fn show(self, session: &Session<'_>) -> Result<Exit, Fault> {
+    async fn show(self, session: &mut Session<'_>) -> Result<Exit, Fault> {
         let printer = &session.context.printer;
         if printer.json {
-            printer.document(&session.client.run(&self.run).await?);
+            printer.document(&session.ask(async |client| client.run(&self.run).await).await?);
             return Ok(Exit::Done);
         }
-        let export = session.client.export(&self.run).await?;
+        let export = session.ask(async |client| client.export(&self.run).await).await?;
         head(printer, &export.run);
         export.run.steps.iter().for_each(|step| line(printer, &export.run, step));
         waits(printer, &export.run);

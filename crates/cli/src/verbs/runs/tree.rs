@@ -23,8 +23,8 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let session = Session::open(context, Purpose::Look).await?;
-        let run = session.client.run(&self.run).await;
+        let mut session = Session::open(context, Purpose::Look).await?;
+        let run = session.ask(async |client| client.run(&self.run).await).await;
         session.close().await;
         let run = run?;
         if context.printer.json {

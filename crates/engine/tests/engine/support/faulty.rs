@@ -113,3 +113,43 @@ impl Journal for Faulty {
     /// The store goes on without it.
     async fn close(&self) {}
 }
+
+/// A journal that cannot read one of its runs, because a newer release wrote it.
+pub(crate) struct Unreadable {
+    store: MemoryStore,
+    run: gorgon_core::ids::RunId,
+}
+
+impl Unreadable {
+    pub(crate) fn of(store: MemoryStore, run: gorgon_core::ids::RunId) -> Arc<Self> {
+        Arc::new(Self { store, run })
+    }
+}
+
+#[async_trait]
+impl Journal for Unreadable {
+    async fn commit(&self, append: Append) -> Commit {
+        self.store.commit(append).await
+    }
+
+    async fn load(&self, run: &RunKey, after: u64) -> Result<Vec<StoredAppend>, StoreError> {
+        if run.id() == self.run {
+            return Err(StoreError::TooNew("another release has to finish it".to_owned()));
+        }
+        self.store.load(run, after).await
+    }
+
+    async fn feed(&self, after: u64, limit: u32) -> Result<Vec<StoredAppend>, StoreError> {
+        self.store.feed(after, limit).await
+    }
+
+    async fn blobs(&self, run: &RunKey, hashes: &[ContentHash]) -> Result<Vec<Blob>, StoreError> {
+        self.store.blobs(run, hashes).await
+    }
+
+    async fn take_over(&self) -> Result<u64, StoreError> {
+        self.store.take_over().await
+    }
+
+    async fn close(&self) {}
+}

@@ -99,10 +99,6 @@ impl World {
         self.seen().into_iter().filter(|seen| seen.call.step.as_str() == step).collect()
     }
 
-    pub(crate) fn in_flight(&self, family: Family) -> u32 {
-        self.lock().in_flight.get(&family).copied().unwrap_or(0)
-    }
-
     pub(crate) fn in_flight_max(&self, family: Family) -> u32 {
         self.lock().in_flight_max.get(&family).copied().unwrap_or(0)
     }

@@ -1,0 +1,13 @@
+//! The claims that Gorgon makes, tested from outside: the real binary, real processes, real sockets, real kills.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod approvals;
+mod faults;
+mod history;
+mod leftovers;
+mod machine;
+mod money;
+mod random;
+mod server;
+mod torture;
+mod verdicts;
