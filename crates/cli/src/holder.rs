@@ -18,8 +18,11 @@ pub(crate) use self::open::{OpenOutcome, open_memory, open_store};
 pub(crate) use self::socket::socket_path;
 use crate::printer::Printer;
 
-/// How long connections may take to end once the holder lets go.
-const CLOSE_GRACE: Duration = Duration::from_millis(300);
+/// How long requests that have come may take to be answered once the holder lets go. Whoever watches a run does not count.
+const CLOSE_GRACE: Duration = Duration::from_millis(100);
+
+/// How long results that came last may take to be on disk.
+const RESULTS_GRACE: Duration = Duration::from_secs(2);
 
 /// How long whoever connected before the socket was gone may take to be let in.
 const LINGER: Duration = Duration::from_millis(3);
@@ -56,8 +59,15 @@ impl Holder {
         }
     }
 
-    /// Lets go: whoever waits for the store can have it.
+    /// Lets go: whoever waits for the store can have it. What somebody asks for meanwhile is recorded, and goes on with the next holder.
     pub(crate) async fn close(self) {
+        self.engine.drain();
+        // Still served, so that nobody finds a closed door for as long as a call of theirs is in flight.
+        let mut activity = self.engine.activity();
+        tokio::select! {
+            _ = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some()) => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
         // Without the file nobody new comes; who has come is served.
         let _ = std::fs::remove_file(&self.socket);
         if self.folder.is_none() {
@@ -65,10 +75,12 @@ impl Holder {
         }
         self.stop.cancel();
         let mut server = self.server;
-        if tokio::time::timeout(CLOSE_GRACE, &mut server).await.is_err() {
+        let answered = tokio::time::timeout(CLOSE_GRACE, &mut server).await.is_ok();
+        self.engine.shutdown(RESULTS_GRACE).await;
+        // Those who watch a run hear that the engine has stopped, and look for the next holder.
+        if !answered && tokio::time::timeout(CLOSE_GRACE, &mut server).await.is_err() {
             server.abort();
         }
-        self.engine.shutdown(Duration::ZERO).await;
     }
 
     /// Leaves at once: calls in flight are in doubt for the next holder.

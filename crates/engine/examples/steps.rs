@@ -1,6 +1,7 @@
 //! Durable steps a second of the engine on the real SQLite, in process. For finding out where time goes; the published figures come from `cargo xtask bench`.
 //!
 //! `cargo run --release -p gorgon-engine --example steps -- FOLDER`
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

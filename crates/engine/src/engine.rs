@@ -229,11 +229,10 @@ impl Engine {
         let owner = self.shared.lock().get(&key.no()).map(|(mailbox, _)| mailbox.clone());
         if let Some(mailbox) = owner {
             let (reply, answer) = oneshot::channel();
-            if mailbox.send(Message::Show(reply)).await.is_ok() {
-                if let Ok(state) = answer.await {
+            if mailbox.send(Message::Show(reply)).await.is_ok()
+                && let Ok(state) = answer.await {
                     return Ok(state);
                 }
-            }
         }
         let read = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
         Ok(Arc::new(read.state))

@@ -155,11 +155,10 @@ impl Owner {
     /// Works until nothing moves.
     pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
         let mut batch: Vec<Message> = Vec::new();
-        if recover || self.has_stale_calls() {
-            if let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await {
+        if (recover || self.has_stale_calls())
+            && let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await {
                 return (Ended::Broken(error), None, self.mail);
             }
-        }
         loop {
             if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
                 return (Ended::Idle, self.state.wake(), self.mail);
@@ -176,13 +175,12 @@ impl Owner {
                 batch.push(Message::Poke);
             }
             let asked = self.sort(&mut batch);
-            if !asked.is_empty() {
-                if let Err(error) = self.take(asked).await {
+            if !asked.is_empty()
+                && let Err(error) = self.take(asked).await {
                     tracing::error!(run = %self.run.id(), %error, "a run cannot go on");
                     self.calls.abandon();
                     return (Ended::Broken(error), None, self.mail);
                 }
-            }
         }
     }
 

@@ -10,15 +10,15 @@ use gorgon_engine::{CommandError, CreateError, ReadError};
 use gorgon_ports::StoreError;
 
 /// A problem on its way out.
-pub(crate) struct Refused(pub(crate) Problem);
+pub(crate) struct Refused(pub(crate) Box<Problem>);
 
 impl Refused {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self(Problem::new(code, detail))
+        Self(Box::new(Problem::new(code, detail)))
     }
 
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
-        Self(self.0.help(help))
+        Self(Box::new(self.0.help(help)))
     }
 
     pub(crate) fn unknown_run(text: &str) -> Self {
@@ -29,7 +29,7 @@ impl Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self.0)).into_response();
+        let mut response = (status, Json(*self.0)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response
     }
@@ -49,8 +49,8 @@ impl From<StoreError> for Refused {
 impl From<CreateError> for Refused {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Invalid(diagnostics) => Self(Problem::of_diagnostics(diagnostics)),
-            CreateError::Rejected(rejection) => Self(rejection.into()),
+            CreateError::Invalid(diagnostics) => Self(Box::new(Problem::of_diagnostics(diagnostics))),
+            CreateError::Rejected(rejection) => Self(Box::new(rejection.into())),
             CreateError::Store(error) => error.into(),
         }
     }
@@ -60,7 +60,7 @@ impl From<CommandError> for Refused {
     fn from(error: CommandError) -> Self {
         match error {
             CommandError::UnknownRun => Self::new(Code::UnknownRun, "no run has this id"),
-            CommandError::Rejected(rejection) => Self(rejection.into()),
+            CommandError::Rejected(rejection) => Self(Box::new(rejection.into())),
             CommandError::Store(error) => error.into(),
         }
     }

@@ -28,9 +28,10 @@ pub(crate) struct Call {
     /// `step/item/attempt/call`, and `+redo`.
     pub(crate) id: String,
     pub(crate) step: String,
+    /// The element of its fan-out; 0 for a plain step.
+    pub(crate) item: usize,
     /// The family of its request: `process`, `http`, `model` …
     pub(crate) kind: String,
-    pub(crate) key: Option<String>,
     pub(crate) started_ms: u64,
     pub(crate) end: End,
     pub(crate) held: Value,
@@ -102,9 +103,9 @@ impl History {
                     let call = &body["call"];
                     let step = call["step"].as_str().unwrap().to_owned();
                     let kind = body["request"].as_object().unwrap().keys().next().unwrap().clone();
-                    let key = body["key"].as_str().map(str::to_owned);
+                    let item = usize::try_from(call["item"].as_u64().unwrap_or(0)).unwrap();
                     let held = body["hold"]["amounts"].clone();
-                    calls.push(Call { id: name(call), step, kind, key, started_ms: event.at_ms, end: End::Open, held, settlement: None });
+                    calls.push(Call { id: name(call), step, item, kind, started_ms: event.at_ms, end: End::Open, held, settlement: None });
                     continue;
                 }
                 "call_settled" => End::Settled { at_ms: event.at_ms },

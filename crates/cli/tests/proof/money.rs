@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gorgon_testkit::scripted::{Reply, Rule, Script, Usage};
+use gorgon_testkit::scripted::{Delivery, Reply, Rule, Script, Usage};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::history::History;
-use crate::machine::{Done, Machine};
+use crate::machine::{Done, Machine, finish};
 use crate::random::Random;
 use crate::server::Server;
 
@@ -95,6 +95,45 @@ fn a_thousand_calls_are_one_sum_everywhere() {
     assert_eq!(made, requests.len() as u64, "every call is in the history, and the other way round");
     println!("{made} calls, {billed_calls} of them billed, {bill} nano-dollars");
     assert!(made >= 1_000 && billed_calls < made && billed_calls > 900);
+}
+
+#[test]
+fn what_nobody_told_is_charged_as_it_was_held() {
+    let machine = Machine::new();
+    let script = Script::default().rule(Rule::new(Reply::text_with("no word of usage", Usage::Missing)));
+    let server = Server::start(&machine, script);
+    machine.write("w.yaml", "name: silent\nbudget: {max_cost_usd: 1}\nsteps:\n  - {id: a, type: agent, prompt: 'How much was it?', max_tokens: 100}\n");
+    let done = machine.run(&["run", "w.yaml"]).exits(0);
+    let history = History::load(&machine).unwrap();
+    let call = &history.calls()[0];
+    let settlement = call.settlement.as_ref().unwrap();
+    assert_eq!((&settlement["charged"], &settlement["source"]), (&call.held, &json!("assumed_max")));
+    let (cost, ..) = cost_line(&done);
+    assert_eq!(call.held["cost_nano_usd"], cost);
+    assert!(cost > server.bill().0, "the hold has to be the worst case");
+}
+
+#[test]
+fn runs_at_the_same_time_share_one_limit() {
+    const LIMIT: u64 = 25;
+    let machine = Machine::new();
+    let delivery = Delivery { delay_ms: 5, ..Delivery::default() };
+    let server = Server::start(&machine, Script::default().rule(Rule::new(Reply::text_with("yes", Usage::Seeded(1))).deliver(delivery)));
+    let settings = machine.read("gorgon.toml");
+    machine.write("gorgon.toml", &format!("{settings}\n[budget]\nmax_calls = {LIMIT}\n"));
+    let items: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+    machine.write(
+        "w.yaml",
+        &format!("name: share\nsteps:\n  - {{id: f, type: fan_out, items: [{}], max_concurrent: 12, step_template: {{type: agent, prompt: 'Q ${{item}}', max_tokens: 9}}}}\n", items.join(", ")),
+    );
+    let all: Vec<_> = (0..4).map(|_| machine.start(&["run", "w.yaml"])).collect();
+    let done: Vec<Done> = all.into_iter().map(finish).collect();
+    assert!(done.iter().any(|done| done.exit == Some(1)), "48 calls went through a limit of {LIMIT}: {done:#?}");
+    let (_, calls) = server.bill();
+    assert_eq!(calls, LIMIT, "{done:#?}");
+    let rows = ledger(&machine);
+    let row = rows.iter().find(|row| row.scope == "tenant" && row.meter == "calls").unwrap();
+    assert_eq!((row.spent, row.reserved, row.overage), (LIMIT, 0, 0));
 }
 
 /// What a run says that it spent, the same wherever it says it.

@@ -1,4 +1,5 @@
-//! The real binary is killed with SIGKILL at random moments of a run of 200 steps, again and again, and taken up each time.
+//! The real binary is killed with SIGKILL at random moments of a run of 200 steps, again and again, and taken up each time: steps one after the other, and
+//! elements of fan-outs side by side.
 //!
 //! What the steps did to the world is told by witnesses: processes that nobody kills, and that write each line to disk before they go on.
 //! `GORGON_TORTURE_KILLS` says how many kills there are, `GORGON_TORTURE_SEED` where chance begins.
@@ -14,7 +15,7 @@ use gorgon_testkit::scripted::{Delivery, Reply, Rule, Script, Usage};
 use serde_json::Value;
 
 use crate::history::{Call, End, History};
-use crate::machine::{GORGON, Machine, PATIENCE, finish, program};
+use crate::machine::{Machine, PATIENCE, finish, program};
 use crate::random::{Random, setting};
 use crate::server::Server;
 
@@ -28,6 +29,9 @@ const KILL_WITHIN_MS: u64 = 4 * EFFECT_MS;
 
 /// Kills that are aimed at the beginning come at most so long after it, in milliseconds.
 const START_WITHIN_MS: u64 = 60;
+
+/// Of each fan-out.
+const ELEMENTS_AT_ONCE: u64 = 4;
 
 /// Where a kill hit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +77,7 @@ fn torture_sigkill_loses_nothing_and_repeats_nothing_that_was_settled() {
     let (mut random, mut tally) = (Random::new(seed), Tally { recovery_within_us: 8_000, ..Tally::default() });
     let started = Instant::now();
     while tally.kills() < wanted {
-        Round::new(tally.rounds).torture(wanted, &mut random, &mut tally);
+        Round::new(Shape::Sequence, tally.rounds).torture(wanted, &mut random, &mut tally);
         tally.rounds += 1;
     }
     println!("{tally:#?}\n{:?}", started.elapsed());
@@ -87,19 +91,49 @@ fn torture_sigkill_loses_nothing_and_repeats_nothing_that_was_settled() {
     assert!(tally.repeated <= tally.kills(), "more than one repeat a kill");
 }
 
+#[test]
+fn torture_sigkill_with_many_calls_in_flight() {
+    let wanted = setting("GORGON_TORTURE_KILLS").unwrap_or(30) / 3;
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let seed = setting("GORGON_TORTURE_SEED").unwrap_or(clock);
+    println!("GORGON_TORTURE_SEED={seed} kills={wanted}");
+    let (mut random, mut tally) = (Random::new(seed), Tally { recovery_within_us: 8_000, ..Tally::default() });
+    while tally.kills() < wanted {
+        Round::new(Shape::SideBySide, tally.rounds).torture(wanted, &mut random, &mut tally);
+        tally.rounds += 1;
+    }
+    println!("{tally:#?}");
+    assert!(tally.doubted > tally.kills(), "kills hit no more than one call each");
+    assert!(tally.repeated <= tally.doubted, "more was repeated than was in doubt");
+}
+
+/// How the steps stand to one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// One after the other.
+    Sequence,
+    /// Elements of three fan-outs, all at once.
+    SideBySide,
+}
+
 /// One run from its start to its end.
 struct Round {
+    shape: Shape,
     machine: Machine,
     server: Server,
 }
 
 impl Round {
-    fn new(number: usize) -> Self {
+    fn new(shape: Shape, number: usize) -> Self {
         let machine = Machine::new();
         let answer = Reply::text_with("an answer", Usage::Seeded(number as u64));
         let server = Server::start(&machine, Script::default().rule(Rule::new(answer).deliver(Delivery { delay_ms: EFFECT_MS, ..Delivery::default() })));
-        machine.write("torture.yaml", &workflow(&machine, &server));
-        Self { machine, server }
+        let text = match shape {
+            Shape::Sequence => sequence(&machine, &server),
+            Shape::SideBySide => side_by_side(&machine, &server),
+        };
+        machine.write("torture.yaml", &text);
+        Self { shape, machine, server }
     }
 
     fn torture(&self, wanted: u64, random: &mut Random, tally: &mut Tally) {
@@ -127,7 +161,7 @@ impl Round {
 
     /// Kills the process at a random moment; nothing if it ended before.
     fn kill(&self, mut child: Child, before: Option<&History>, random: &mut Random, recovery_within_us: &mut u64) -> Option<Phase> {
-        let open = before.and_then(open_call);
+        let open = before.and_then(|history| self.open_call(history));
         let talk = Talk::of(child.stderr.take().unwrap());
         let aim = random.below(8);
         let at_recovery = aim == 0 && open.is_some();
@@ -154,7 +188,7 @@ impl Round {
         let appends = |history: Option<&History>| history.map_or(0, |history| history.appends);
         let went_on = appends(after.as_ref()) > appends(before);
         let phase = if went_on {
-            after.as_ref().and_then(open_call).map_or(Phase::Idle, |call| Phase::InFlight(call.kind))
+            after.as_ref().and_then(|history| self.open_call(history)).map_or(Phase::Idle, |call| Phase::InFlight(call.kind))
         } else if !self.has_the_store(pid) {
             Phase::Start
         } else if open.is_some() {
@@ -167,6 +201,14 @@ impl Round {
             *recovery_within_us = (*recovery_within_us * (if went_on { 3 } else { 5 }) / 4).clamp(200, 50_000);
         }
         Some(phase)
+    }
+
+    /// A call that is in flight, or was when the process died.
+    fn open_call(&self, history: &History) -> Option<Call> {
+        let mut open = history.calls().into_iter().filter(|call| call.end == End::Open);
+        let call = open.next();
+        assert!(self.shape == Shape::SideBySide || open.next().is_none(), "more than one call of a sequence is in flight");
+        call
     }
 
     fn until_it_has_the_store(&self, child: &mut Child) {
@@ -186,12 +228,13 @@ impl Round {
         let calls = history.calls();
         assert!(calls.iter().all(|call| call.end != End::Open), "a call is still open");
         let doubted = calls.iter().filter(|call| matches!(call.end, End::Doubted { .. })).count() as u64;
-        assert!(doubted <= kills, "{doubted} calls were in doubt after {kills} kills");
+        let at_once = if self.shape == Shape::Sequence { 1 } else { 3 * ELEMENTS_AT_ONCE };
+        assert!(doubted <= kills * at_once, "{doubted} calls were in doubt after {kills} kills");
         tally.doubted += doubted;
         let seen = self.seen();
         for n in 0..STEPS {
             let step = step_id(n);
-            let of_step: Vec<&Call> = calls.iter().filter(|call| call.step == step).collect();
+            let of_step: Vec<&Call> = calls.iter().filter(|call| self.name(call) == step).collect();
             let at = seen.get(&step).map_or(&[][..], Vec::as_slice);
             tally.repeated += check_step(&step, &of_step, at);
         }
@@ -199,6 +242,14 @@ impl Round {
         self.check_keys();
         self.check_money(&history, &calls);
         self.check_what_is_shown(&calls);
+    }
+
+    /// The name by which the witnesses know what a call is for.
+    fn name(&self, call: &Call) -> String {
+        match self.shape {
+            Shape::Sequence => call.step.clone(),
+            Shape::SideBySide => step_id(call.item * 3 + ["process", "http", "model"].iter().position(|kind| *kind == call.kind).unwrap()),
+        }
     }
 
     /// When the witnesses saw each step, in nanoseconds of the Unix clock.
@@ -240,7 +291,7 @@ impl Round {
         for call in calls.iter().filter(|call| call.kind == "model") {
             let settlement = call.settlement.as_ref().unwrap_or_else(|| panic!("{} was settled without money", call.id));
             let (charge, held) = (cost(&settlement["charged"]), cost(&call.held));
-            let bill = truth.get(format!("This is step {}.", call.step).as_str()).copied();
+            let bill = truth.get(format!("This is step {}.", self.name(call)).as_str()).copied();
             match call.end {
                 End::Settled { .. } => {
                     assert_eq!((settlement["source"].as_str(), Some(charge)), (Some("reported"), bill), "{}", call.id);
@@ -337,14 +388,6 @@ fn cost(amounts: &Value) -> u64 {
     amounts["cost_nano_usd"].as_u64().unwrap_or(0)
 }
 
-/// The call that is in flight, or was when the process died.
-fn open_call(history: &History) -> Option<Call> {
-    let mut open = history.calls().into_iter().filter(|call| call.end == End::Open);
-    let call = open.next();
-    assert!(open.next().is_none(), "more than one call of a sequence is in flight");
-    call
-}
-
 /// What somebody would do now.
 fn next_call(before: Option<&History>, tally: &mut Tally) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -352,7 +395,7 @@ fn next_call(before: Option<&History>, tally: &mut Tally) -> Vec<String> {
     match history.run["waiting_for"].as_array().and_then(|waiting| waiting.first()) {
         Some(waiting) if waiting["for"] == "doubt" => {
             tally.resolved += 1;
-            words(&["resolve", "@last", waiting["step"].as_str().unwrap(), "--redo"])
+            words(&["resolve", "@last", waiting["step"].as_str().unwrap(), "--item", &waiting["item"].to_string(), "--redo"])
         }
         _ => words(&["resume", "@last"]),
     }
@@ -363,7 +406,7 @@ fn step_id(n: usize) -> String {
 }
 
 /// Shell, HTTP and agent steps in turn, of all the effect classes that they may have.
-fn workflow(machine: &Machine, server: &Server) -> String {
+fn sequence(machine: &Machine, server: &Server) -> String {
     let witness = format!("[{:?}, {:?}, ", program("gorgon-witness"), machine.path("witness"));
     let mut text = String::from("name: torture\nbudget: {max_cost_usd: 50}\nsteps:\n");
     for n in 0..STEPS {
@@ -390,6 +433,106 @@ fn workflow(machine: &Machine, server: &Server) -> String {
         };
         text.push_str(&format!("  - {{id: {id}, {step}}}\n"));
     }
-    assert!(GORGON.starts_with('/'));
     text
+}
+
+/// The same effects as elements of three fan-outs side by side.
+fn side_by_side(machine: &Machine, server: &Server) -> String {
+    let ids = |kind: usize| (0..STEPS).filter(|n| n % 3 == kind).map(step_id).collect::<Vec<_>>().join(", ");
+    let (program, witness) = (program("gorgon-witness"), machine.path("witness"));
+    let (url, shells, posts, questions) = (&server.effect_url, ids(0), ids(1), ids(2));
+    format!(
+        r#"name: torture
+budget: {{max_cost_usd: 50}}
+settings: {{auto_parallel: true}}
+steps:
+  - id: shells
+    type: fan_out
+    items: [{shells}]
+    max_concurrent: {ELEMENTS_AT_ONCE}
+    step_template: {{type: shell, on_in_doubt: retry, argv: [{program:?}, {witness:?}, '${{item}}', --sleep-ms, '{EFFECT_MS}']}}
+  - id: posts
+    type: fan_out
+    items: [{posts}]
+    max_concurrent: {ELEMENTS_AT_ONCE}
+    step_template: {{type: http, method: POST, url: '{url}${{item}}?delay_ms={EFFECT_MS}'}}
+  - id: questions
+    type: fan_out
+    items: [{questions}]
+    max_concurrent: {ELEMENTS_AT_ONCE}
+    step_template: {{type: agent, prompt: 'This is step ${{item}}.', max_tokens: 50}}
+"#
+    )
+}
+
+#[cfg(test)]
+mod checks {
+    //! The check of a step can fail.
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn call(n: u64, end: End) -> Call {
+        Call {
+            id: format!("s000/0/1/0+{n}"),
+            step: "s000".to_owned(),
+            item: 0,
+            kind: "process".to_owned(),
+            started_ms: 10 + 10 * n,
+            end,
+            held: Value::Null,
+            settlement: None,
+        }
+    }
+
+    fn judge(calls: &[Call], seen: &[u64]) -> u64 {
+        check_step("s000", &calls.iter().collect::<Vec<_>>(), seen)
+    }
+
+    fn doubted_then_settled() -> [Call; 2] {
+        [call(0, End::Doubted { at_ms: 19 }), call(1, End::Settled { at_ms: 29 })]
+    }
+
+    #[test]
+    fn a_repeat_after_a_doubt_is_allowed_once() {
+        assert_eq!(judge(&doubted_then_settled(), &[12 * MS, 22 * MS]), 1);
+        assert_eq!(judge(&doubted_then_settled(), &[22 * MS]), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "s000 is lost")]
+    fn a_lost_step_is_seen() {
+        judge(&[call(0, End::Settled { at_ms: 19 })], &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "was done 2 times with 0 doubts")]
+    fn a_repeat_without_a_doubt_is_seen() {
+        judge(&[call(0, End::Settled { at_ms: 19 })], &[12 * MS, 13 * MS]);
+    }
+
+    #[test]
+    #[should_panic(expected = "was done again after it was settled")]
+    fn a_repeat_of_a_settled_call_is_seen_though_a_doubt_would_pay_for_it() {
+        judge(&doubted_then_settled(), &[22 * MS, 31 * MS]);
+    }
+
+    #[test]
+    #[should_panic(expected = "one call of s000 was made 2 times")]
+    fn what_was_left_running_is_seen() {
+        judge(&doubted_then_settled(), &[22 * MS, 23 * MS]);
+    }
+
+    #[test]
+    #[should_panic(expected = "was never made")]
+    fn a_result_out_of_nothing_is_seen() {
+        judge(&doubted_then_settled(), &[12 * MS]);
+    }
+
+    #[test]
+    #[should_panic(expected = "has to be settled once")]
+    fn a_second_settlement_is_seen() {
+        judge(&[call(0, End::Settled { at_ms: 19 }), call(1, End::Settled { at_ms: 29 })], &[12 * MS, 22 * MS]);
+    }
 }

@@ -55,12 +55,11 @@ impl Decider<'_> {
         };
         let settlement = call.hold.as_ref().map(super::settle::in_full);
         self.emit(Event::CallDoubted { call: call.id.clone(), evidence: evidence.clone(), verdict, settlement });
-        if verdict == DoubtVerdict::Fail {
-            if let Some(ix) = self.state.program.find(&call.id.step) {
+        if verdict == DoubtVerdict::Fail
+            && let Some(ix) = self.state.program.find(&call.id.step) {
                 let failure = Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"));
                 self.fail_attempt(ix, call.id.item, failure);
             }
-        }
     }
 
     /// Orders a call: if a permit is left and every budget on its way grants the hold. `begins` holds the rendered parameters if it is the first of its attempt.

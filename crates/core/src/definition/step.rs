@@ -74,6 +74,7 @@ pub struct FanOut {
 /// When a step runs at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a step has one guard, and steps are not moved about")]
 pub enum Guard {
     /// `condition: {field, operator, value}`; a missing field is false, but `not_equals` is true.
     Condition(Condition),

@@ -143,13 +143,12 @@ impl Builder<'_> {
             }
         }
         code.template = self.value(step, "params", &Value::Object(templates), names);
-        if code.shell.is_empty() && code.expression.is_empty() && code.expressions.is_empty() {
-            if let Some(Value::Object(literal)) = code.template.as_literal() {
+        if code.shell.is_empty() && code.expression.is_empty() && code.expressions.is_empty()
+            && let Some(Value::Object(literal)) = code.template.as_literal() {
                 let mut literal = literal.clone();
                 literal.extend(code.raw.clone());
                 code.literal = Some(literal);
             }
-        }
         code
     }
 
@@ -227,12 +226,11 @@ impl Builder<'_> {
             }
         }
         for ix in 0..self.nodes.len() {
-            if let OnFailure::Fallback(Fallback::Step(id)) = &self.nodes[ix].step.on_failure {
-                if let Some(&fallback) = self.index.get(id) {
+            if let OnFailure::Fallback(Fallback::Step(id)) = &self.nodes[ix].step.on_failure
+                && let Some(&fallback) = self.index.get(id) {
                     self.nodes[ix].fallback = Some(fallback);
                     self.nodes[fallback].fallback_of = Some(ix);
                 }
-            }
             if self.nodes[ix].shape == Shape::Branch {
                 let targets = step::branch_arms(&self.nodes[ix].step).iter().flatten().filter_map(|id| self.index.get(&StepId::from(*id)).copied()).collect();
                 self.nodes[ix].targets = targets;

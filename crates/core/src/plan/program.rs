@@ -113,7 +113,7 @@ impl Code {
     pub fn refers_beyond_inputs(&self) -> bool {
         let beyond = |reference: &Reference| !matches!(reference.root, Root::Input(_));
         self.template.references().into_iter().any(beyond)
-            || self.shell.iter().any(|(_, shell)| shell.references().iter().any(|r| beyond(r)))
+            || self.shell.iter().any(|(_, shell)| shell.references().iter().any(&beyond))
             || !self.expression.is_empty()
             || !self.expressions.is_empty()
     }

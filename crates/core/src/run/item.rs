@@ -61,12 +61,6 @@ pub struct StepState {
     pub(super) parsed_list: OnceLock<Arc<Vec<Value>>>,
 }
 
-impl Default for StepStatus {
-    fn default() -> Self {
-        Self::Pending
-    }
-}
-
 /// How one execution of a step stands.
 #[derive(Debug, Clone, Default)]
 pub struct ItemState {

@@ -26,13 +26,11 @@ impl<'a> RunScope<'a> {
     fn step_field(&self, step: &str, field: &str) -> Option<Cow<'_, Value>> {
         let ix = self.state.program.find_str(step)?;
         let known = &self.state.steps[ix];
-        if known.status == StepStatus::Succeeded {
-            if let Value::Object(map) = self.state.step_value(ix) {
-                if let Some(value) = map.get(field) {
+        if known.status == StepStatus::Succeeded
+            && let Value::Object(map) = self.state.step_value(ix)
+                && let Some(value) = map.get(field) {
                     return Some(Cow::Borrowed(value));
                 }
-            }
-        }
         match field {
             "status" => Some(Cow::Owned(Value::String(known.status.word().to_owned()))),
             "error" => Some(Cow::Owned(known.failure.as_ref().map_or(Value::Null, |failure| Value::String(failure.message.clone())))),

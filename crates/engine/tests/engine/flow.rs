@@ -12,7 +12,7 @@ async fn a_chain_of_steps_costs_one_append_a_step_and_one_more() {
     let bench = Bench::new();
     let engine = bench.engine().await;
     let steps = (0..10).fold(String::new(), |mut text, n| {
-        let _ = write!(text, "  - {{id: s{n}, type: noop}}\n");
+        let _ = writeln!(text, "  - {{id: s{n}, type: noop}}");
         text
     });
     let state = run(&engine, &format!("name: chain\nsteps:\n{steps}")).await;

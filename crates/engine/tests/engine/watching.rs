@@ -35,7 +35,7 @@ async fn watched(engine: &Engine, run: RunId, after: u64, slowly: bool) -> (Vec<
 
 fn chain(steps: usize) -> String {
     (0..steps).fold("name: chain\nsteps:\n".to_owned(), |mut text, n| {
-        let _ = write!(text, "  - {{id: s{n}, type: noop}}\n");
+        let _ = writeln!(text, "  - {{id: s{n}, type: noop}}");
         text
     })
 }

@@ -29,12 +29,11 @@ impl Leftovers {
             let path = entry.path();
             let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Identity>(&text).ok());
             // A file that a crash left half written names a group that was being started: its call had not begun to do anything.
-            if let Some(identity) = known {
-                if end(&identity) == End::Survived {
+            if let Some(identity) = known
+                && end(&identity) == End::Survived {
                     survivors.push(identity.pid);
                     continue;
                 }
-            }
             let _ = std::fs::remove_file(&path);
         }
         survivors
