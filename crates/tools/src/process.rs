@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::pipes::Pipes;
 use crate::outcome::{failed, in_doubt, misdirected, succeeded};
-use crate::process_group::{CONFIRM, GRACE, Leftovers, POLL, has_living_members, pid_of, signal_group};
+use crate::process_group::{CONFIRM, GRACE, Leftovers, Note, POLL, has_living_members, pid_of, signal_group};
 use crate::stop::Stop;
 
 /// How long the outputs may stay open after the leader has ended. Long enough for a `tee` to write its last line; a child in the background
@@ -89,11 +89,19 @@ impl ProcessExecutor {
         if let Some(stop) = Stop::now(cx.deadline, &cx.cancel) {
             return Err(stop.failure(&what));
         }
-        let mut child = command::command(request, &cx)?.spawn().map_err(|error| command::not_started(program, &error))?;
+        let mut command = command::command(request, &cx)?;
+        let note = self.options.leftovers.as_ref().map(Leftovers::announce);
+        if let Some((name, mark)) = note.as_ref().map(Note::variable) {
+            command.env(name, mark);
+        }
+        let mut child = command.spawn().map_err(|error| {
+            note.iter().for_each(Note::ended);
+            command::not_started(program, &error)
+        })?;
         let group = Group::of(&child);
         let stop = cx.cancel.child_token();
-        if let Some(leftovers) = &self.options.leftovers {
-            leftovers.started(group.id);
+        if let Some(note) = &note {
+            note.started(group.id);
         }
         if (cx.progress)(Progress::Started { process_group: group.id }) == Steer::Stop {
             stop.cancel();
@@ -115,9 +123,7 @@ impl ProcessExecutor {
         let id = group.id;
         if gone {
             group.release();
-            if let Some(leftovers) = &self.options.leftovers {
-                leftovers.ended(id);
-            }
+            note.iter().for_each(Note::ended);
             (cx.progress)(Progress::Ended { process_group: id });
         }
         Ok(match (stopped, status) {

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::{Deserialize, Serialize};
 
 pub use self::leftovers::Leftovers;
+pub(crate) use self::leftovers::Note;
 
 /// How long members may clean up after themselves between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(2);

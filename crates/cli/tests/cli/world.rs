@@ -142,14 +142,14 @@ impl World {
 
 /// Replaces the short names of runs in commands that are proposed.
 fn shorts(text: &str) -> String {
-    const VERBS: [&str; 8] = ["resume", "retry", "approve", "reject", "resolve", "signal", "watch", "show"];
+    const VERBS: [&str; 8] = ["resume", "retry", "approve", "reject", "resolve", "signal", "watch", "runs show"];
     let mut text = text.to_owned();
     for verb in VERBS {
-        let before = format!("{verb} ");
+        let before = format!("gorgon {verb} ");
         let places: Vec<usize> = text.match_indices(&before).map(|(at, _)| at + before.len()).collect();
         for at in places.into_iter().rev() {
             let short: String = text[at..].chars().take_while(char::is_ascii_alphanumeric).collect();
-            if short.len() == 6 && short.bytes().any(|b| b.is_ascii_digit()) {
+            if short.len() == 6 {
                 text.replace_range(at..at + 6, "[SHORT]");
             }
         }

@@ -68,3 +68,19 @@ fn a_step_that_must_not_be_redone_fails_and_has_left_nothing_running() {
     assert!(!lives(pid), "process {pid} is still there");
     machine.run(&["runs", "show"]).exits(0).says("counted as failed");
 }
+
+#[test]
+fn a_step_that_kills_its_holder_first_of_all_is_not_forgotten() {
+    let machine = Machine::new();
+    let command = "[ -e killed ] || { echo $$ > killed; kill -9 $PPID; exec sleep 300; }";
+    machine.write("w.yaml", &format!("name: hasty\nsteps:\n  - {{id: a, type: shell, on_in_doubt: retry, command: '{command}'}}\n"));
+    // The holder has hardly time to note what it started: many tries hit before it has, many after.
+    for _ in 0..25 {
+        let _ = std::fs::remove_file(machine.path("killed"));
+        let holder = machine.run(&["run", "w.yaml"]);
+        assert_eq!(holder.exit, None, "{holder:#?}");
+        machine.run(&["resume", "@last"]).exits(0);
+        let pid: u32 = machine.read("killed").trim().parse().unwrap();
+        assert!(!lives(pid), "process {pid} goes on beside the step that was made again");
+    }
+}

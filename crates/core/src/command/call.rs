@@ -17,6 +17,15 @@ use crate::plan::NodeIx;
 use crate::run::{ItemPhase, OpenCall};
 use crate::time::Timestamp;
 
+/// Why nobody knows what became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The process that made it ended.
+    Crash,
+    /// Its executor says so.
+    Executor,
+}
+
 /// Why a call cannot be held for.
 enum NoMoney {
     /// Not yet.
@@ -33,7 +42,7 @@ impl Decider<'_> {
             return Err(Rejection::new(Code::NotInThisState, format!("call {id} is not in flight")));
         };
         match outcome {
-            Outcome::InDoubt { evidence } => self.doubt(&call, evidence),
+            Outcome::InDoubt { evidence } => self.doubt(&call, evidence, Cause::Executor),
             outcome => {
                 let settlement = call.hold.as_ref().map(|hold| super::settle::settlement(hold, &outcome));
                 self.emit(Event::CallSettled { call: id.clone(), outcome, settlement });
@@ -43,12 +52,16 @@ impl Decider<'_> {
     }
 
     /// Nobody knows how far a call came: it is charged in full, and its class says what happens with it.
-    pub(super) fn doubt(&mut self, call: &OpenCall, evidence: String) {
+    pub(super) fn doubt(&mut self, call: &OpenCall, evidence: String, cause: Cause) {
         let ending = self.state.halt.as_ref().is_some_and(HaltReason::stops_calls);
         let on_in_doubt = self.state.program.find(&call.id.step).map(|ix| self.state.program.nodes[ix].step.on_in_doubt).unwrap_or_default();
         let verdict = match (ending, call.class, on_in_doubt) {
             (true, ..) => DoubtVerdict::Leave,
-            (false, EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent, _) => DoubtVerdict::Redo,
+            (false, EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent, _) => match cause {
+                Cause::Crash => DoubtVerdict::Redo,
+                // What does not let itself be known while we look is a failure like others: tried again as often and as slowly as the file says.
+                Cause::Executor => DoubtVerdict::Fail,
+            },
             (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Retry) => DoubtVerdict::Redo,
             (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Fail) => DoubtVerdict::Fail,
             (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Ask) => DoubtVerdict::Ask,
@@ -57,7 +70,12 @@ impl Decider<'_> {
         self.emit(Event::CallDoubted { call: call.id.clone(), evidence: evidence.clone(), verdict, settlement });
         if verdict == DoubtVerdict::Fail
             && let Some(ix) = self.state.program.find(&call.id.step) {
-                let failure = Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"));
+                let failure = match call.class {
+                    EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent => Failure::new(FailureClass::Transport, evidence),
+                    EffectClass::AtMostOnce | EffectClass::Irreversible => {
+                        Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"))
+                    }
+                };
                 self.fail_attempt(ix, call.id.item, failure);
             }
     }

@@ -1,5 +1,6 @@
 //! `Recover`: a new owner has taken the run over.
 
+use super::call::Cause;
 use super::decider::Decider;
 use super::Rejection;
 use crate::run::OpenCall;
@@ -9,7 +10,7 @@ impl Decider<'_> {
     pub(super) fn recover(&mut self) -> Result<(), Rejection> {
         let stale: Vec<OpenCall> = self.state.open.values().filter(|call| call.epoch < self.facts.epoch).cloned().collect();
         for call in stale {
-            self.doubt(&call, "it was in flight when the process that made it ended".to_owned());
+            self.doubt(&call, "it was in flight when the process that made it ended".to_owned(), Cause::Crash);
         }
         Ok(())
     }

@@ -1,14 +1,47 @@
 //! What a process that is killed leaves behind: a file for each process group while it lives, so the next process can end what is left of it before it decides
 //! what became of the call.
+//!
+//! The id of a group is known only once its leader runs. So the file is there before, with a mark that the leader has in its environment.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{End, Identity, end, identity};
+use serde::{Deserialize, Serialize};
+
+use super::{End, Identity, Stat, end, identity};
+
+/// The variable by which a process is recognised that was started before its group could be noted.
+const MARK: &str = "GORGON_PROCESS_MARK";
 
 /// A folder with one file for each living process group.
 #[derive(Debug, Clone)]
 pub struct Leftovers {
     dir: PathBuf,
+    marks: Arc<Marks>,
+}
+
+/// Names that no other process group has, of this process or of an earlier one.
+#[derive(Debug)]
+struct Marks {
+    prefix: String,
+    next: AtomicU64,
+}
+
+/// A process group that is about to be started, was, or has ended.
+#[derive(Debug)]
+pub(crate) struct Note {
+    path: PathBuf,
+    mark: String,
+}
+
+/// What a file says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    mark: String,
+    /// None until the group has been started.
+    group: Option<Identity>,
 }
 
 impl Leftovers {
@@ -18,69 +51,135 @@ impl Leftovers {
     /// If the folder cannot be made.
     pub fn in_dir(dir: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        Ok(Self { dir: dir.to_owned() })
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let marks = Marks { prefix: format!("{}-{now}", std::process::id()), next: AtomicU64::new(0) };
+        Ok(Self { dir: dir.to_owned(), marks: Arc::new(marks) })
     }
 
     /// Ends every group that an earlier process left behind. Blocks for as long as that takes. Answers the ids of groups that could not be ended.
     #[must_use]
     pub fn end_all(&self) -> Vec<u32> {
         let mut survivors = Vec::new();
-        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Identity>(&text).ok());
-            // A file that a crash left half written names a group that was being started: its call had not begun to do anything.
-            if let Some(identity) = known
-                && end(&identity) == End::Survived {
-                    survivors.push(identity.pid);
-                    continue;
-                }
-            let _ = std::fs::remove_file(&path);
+        for file in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = file.path();
+            let entry = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Entry>(&text).ok());
+            // A file that cannot be read was being written when there was no process yet.
+            let groups = entry.map_or_else(Vec::new, |entry| entry.group.map_or_else(|| marked(&entry.mark), |group| vec![group]));
+            let left: Vec<u32> = groups.iter().filter(|group| end(group) == End::Survived).map(|group| group.pid).collect();
+            if left.is_empty() {
+                let _ = std::fs::remove_file(&path);
+            }
+            survivors.extend(left);
         }
         survivors
     }
 
+    /// Notes that a process group is about to be started: from then on, no kill of this process makes it forgotten.
+    pub(crate) fn announce(&self) -> Note {
+        let mark = format!("{}-{}", self.marks.prefix, self.marks.next.fetch_add(1, Ordering::Relaxed));
+        let note = Note { path: self.dir.join(format!("{mark}.json")), mark };
+        note.write(None);
+        note
+    }
+}
+
+impl Note {
+    /// What the process has to have in its environment.
+    pub(crate) fn variable(&self) -> (&'static str, &str) {
+        (MARK, &self.mark)
+    }
+
+    /// The group was started.
     pub(crate) fn started(&self, group: u32) {
-        let Some(identity) = identity(group) else { return };
-        let text = serde_json::to_vec(&identity).unwrap_or_default();
-        if let Err(error) = std::fs::write(self.path(group), text) {
-            tracing::warn!(group, %error, "a process group cannot be noted; if this process is killed, it will not be ended");
+        if let Some(identity) = identity(group) {
+            self.write(Some(identity));
         }
     }
 
-    pub(crate) fn ended(&self, group: u32) {
-        let _ = std::fs::remove_file(self.path(group));
+    /// The group is gone, or there never was one.
+    pub(crate) fn ended(&self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 
-    fn path(&self, group: u32) -> PathBuf {
-        self.dir.join(format!("{group}.json"))
+    fn write(&self, group: Option<Identity>) {
+        let text = serde_json::to_vec(&Entry { mark: self.mark.clone(), group }).unwrap_or_default();
+        let new = self.path.with_extension("new");
+        // Renamed into place, so that a kill in between leaves what was known before.
+        if let Err(error) = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &self.path)) {
+            tracing::warn!(mark = self.mark, %error, "a process group cannot be noted; if this process is killed, it may not be ended");
+        }
     }
+}
+
+/// The groups of all living processes that carry this mark.
+fn marked(mark: &str) -> Vec<Identity> {
+    let wanted = format!("{MARK}={mark}");
+    let carries = |pid: u32| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| text.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()));
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let mut groups: Vec<u32> = pids.filter(|pid| carries(*pid)).filter_map(Stat::of).filter(|stat| stat.alive).map(|stat| stat.group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.into_iter().filter_map(identity).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::CommandExt;
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     use super::*;
+
+    fn start(note: &Note) -> Child {
+        let (name, mark) = note.variable();
+        Command::new("sleep").arg("600").env(name, mark).process_group(0).spawn().unwrap()
+    }
+
+    fn check_that_it_is_ended(dir: &Path, leftovers: &Leftovers, mut child: Child) {
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 1);
+        let waiter = std::thread::spawn(move || child.wait().unwrap());
+        assert_eq!(leftovers.end_all(), Vec::<u32>::new());
+        assert!(!waiter.join().unwrap().success());
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+    }
 
     #[test]
     fn what_was_left_behind_is_ended() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::in_dir(dir.path()).unwrap();
-        let mut child = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
-        leftovers.started(child.id());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        let waiter = std::thread::spawn(move || child.wait().unwrap());
+        let note = leftovers.announce();
+        let child = start(&note);
+        note.started(child.id());
+        check_that_it_is_ended(dir.path(), &leftovers, child);
+    }
+
+    #[test]
+    fn what_was_only_announced_is_ended_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::in_dir(dir.path()).unwrap();
+        let child = start(&leftovers.announce());
+        check_that_it_is_ended(dir.path(), &leftovers, child);
+    }
+
+    #[test]
+    fn the_mark_of_one_group_is_not_that_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::in_dir(dir.path()).unwrap();
+        let (ended, lives) = (leftovers.announce(), leftovers.announce());
+        let mut child = start(&lives);
+        lives.ended();
         assert_eq!(leftovers.end_all(), Vec::<u32>::new());
-        assert!(!waiter.join().unwrap().success());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(child.try_wait().unwrap().is_none(), "a process was ended that no file names");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(ended);
     }
 
     #[test]
     fn a_half_written_file_is_no_reason_to_stop() {
         let dir = tempfile::tempdir().unwrap();
         let leftovers = Leftovers::in_dir(dir.path()).unwrap();
-        std::fs::write(dir.path().join("7.json"), "{\"pid\":").unwrap();
+        std::fs::write(dir.path().join("7.new"), "{\"pid\":").unwrap();
         assert_eq!(leftovers.end_all(), Vec::<u32>::new());
     }
 }
