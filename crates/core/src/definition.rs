@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 pub use self::failure::{Backoff, Fallback, OnFailure, Retry};
 pub use self::input::{InputError, InputSpec, InputType};
 pub use self::step::{Approval, EffectClass, FanOut, Guard, OnInDoubt, Step};
+use crate::budget::Limits;
 use crate::ids::ContentHash;
 use crate::money::Meter;
-use crate::budget::Limits;
 
 /// What a user wrote, normalised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

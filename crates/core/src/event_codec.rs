@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn damage_is_not_taken_for_news() {
-        for body in [&b""[..], b"{", b"{}", b"7", b"[7]", b"[{}]", br#"[{"a":1,"b":2}]"#, br#"[{"resumed":{}}]"#, br#"[{"resumed":{"by":7}}]"#, b"[\xff]"] {
+        for body in
+            [&b""[..], b"{", b"{}", b"7", b"[7]", b"[{}]", br#"[{"a":1,"b":2}]"#, br#"[{"resumed":{}}]"#, br#"[{"resumed":{"by":7}}]"#, b"[\xff]"]
+        {
             let error = decode_body(body).expect_err("damaged");
             assert!(matches!(error, DecodeError::Malformed { .. }), "{}: {error}", String::from_utf8_lossy(body));
         }

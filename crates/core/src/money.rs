@@ -73,11 +73,7 @@ impl Amounts {
     /// The smaller of the two, meter by meter.
     #[must_use]
     pub fn min(self, other: Self) -> Self {
-        Self {
-            cost_nano_usd: self.cost_nano_usd.min(other.cost_nano_usd),
-            tokens: self.tokens.min(other.tokens),
-            calls: self.calls.min(other.calls),
-        }
+        Self { cost_nano_usd: self.cost_nano_usd.min(other.cost_nano_usd), tokens: self.tokens.min(other.tokens), calls: self.calls.min(other.calls) }
     }
 
     /// This amount `times` over; saturates.
@@ -141,10 +137,7 @@ impl TokenUsage {
     /// Tokens that count against a token budget: everything but cache reads.
     #[must_use]
     pub fn counted(&self) -> u64 {
-        self.input_uncached
-            .saturating_add(self.input_cache_write)
-            .saturating_add(self.output_text)
-            .saturating_add(self.output_reasoning)
+        self.input_uncached.saturating_add(self.input_cache_write).saturating_add(self.output_text).saturating_add(self.output_reasoning)
     }
 
     /// All tokens.
@@ -169,12 +162,8 @@ pub struct ModelPrice {
 
 impl ModelPrice {
     /// Nothing costs anything. Only for models that were said to be free.
-    pub const FREE: Self = Self {
-        input_nano_usd_per_mtok: 0,
-        cache_read_nano_usd_per_mtok: 0,
-        cache_write_nano_usd_per_mtok: 0,
-        output_nano_usd_per_mtok: 0,
-    };
+    pub const FREE: Self =
+        Self { input_nano_usd_per_mtok: 0, cache_read_nano_usd_per_mtok: 0, cache_write_nano_usd_per_mtok: 0, output_nano_usd_per_mtok: 0 };
 
     /// What this usage costs in nano-USD, rounded up once.
     #[must_use]
@@ -193,8 +182,7 @@ impl ModelPrice {
     #[must_use]
     pub fn worst_nano_usd(&self, input_tokens_max: u64, output_tokens_max: u64) -> u64 {
         let input = self.input_nano_usd_per_mtok.max(self.cache_read_nano_usd_per_mtok).max(self.cache_write_nano_usd_per_mtok);
-        let micro_nano = u128::from(input_tokens_max) * u128::from(input)
-            + u128::from(output_tokens_max) * u128::from(self.output_nano_usd_per_mtok);
+        let micro_nano = u128::from(input_tokens_max) * u128::from(input) + u128::from(output_tokens_max) * u128::from(self.output_nano_usd_per_mtok);
         u64::try_from(micro_nano.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }

@@ -21,8 +21,8 @@ mod transform;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::outputs::map_outputs;
 pub(crate) use self::branch::arms as branch_arms;
+pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};
 use crate::call::{Failure, Outcome, Request};
 use crate::definition::{EffectClass, Step};

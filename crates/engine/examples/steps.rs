@@ -34,7 +34,13 @@ async fn main() {
     }
     times.sort();
     let after = store.stats();
-    println!("W1 {:?} a step (mean over runs, median), {:?} in all, commits {} appends {}", times[10], wall.elapsed(), after.commits - before.commits, after.appends - before.appends);
+    println!(
+        "W1 {:?} a step (mean over runs, median), {:?} in all, commits {} appends {}",
+        times[10],
+        wall.elapsed(),
+        after.commits - before.commits,
+        after.appends - before.appends
+    );
     for width in [1_usize, 10, 50, 200] {
         let (start, cpu, before) = (Instant::now(), cpu(), store.stats());
         let total = 2_000_usize;
@@ -54,7 +60,12 @@ async fn main() {
         }
         let (took, used, after) = (start.elapsed(), cpu_since(cpu), store.stats());
         let steps = (total * 10) as f64;
-        println!("W2 width {width}: {:.0} steps/s, {:.1} us CPU a step, {:.3} commits a step", steps / took.as_secs_f64(), used.as_secs_f64() * 1e6 / steps, (after.commits - before.commits) as f64 / steps);
+        println!(
+            "W2 width {width}: {:.0} steps/s, {:.1} us CPU a step, {:.3} commits a step",
+            steps / took.as_secs_f64(),
+            used.as_secs_f64() * 1e6 / steps,
+            (after.commits - before.commits) as f64 / steps
+        );
     }
     let list = BTreeMap::from([("list".to_owned(), serde_json::Value::from((0..1000).collect::<Vec<_>>()))]);
     for _ in 0..3 {
@@ -88,7 +99,8 @@ async fn open(folder: &Path) -> (Engine, SqliteStore) {
 
 async fn run(engine: &Engine, text: &str, inputs: BTreeMap<String, serde_json::Value>) {
     let definition = Arc::new(gorgon_language::load(text).definition.expect("the workflow loads"));
-    let new = CreateRun { definition, source: None, goals: Vec::new(), inputs, start: Start::default(), limits: gorgon_core::budget::Limits::default() };
+    let new =
+        CreateRun { definition, source: None, goals: Vec::new(), inputs, start: Start::default(), limits: gorgon_core::budget::Limits::default() };
     let (id, _) = engine.create(new).await.expect("the run starts");
     let mut watch = engine.watch(id, u64::MAX).await.expect("the run can be watched");
     while let Ok(Some(frame)) = watch.next().await {

@@ -185,7 +185,8 @@ impl Engine {
         let stored: Vec<ContentHash> = blobs.iter().map(|blob| blob.hash).collect();
         let shared = Arc::clone(&self.shared);
         // Whoever asks may go away at any await; a run that is on disk gets its owner all the same.
-        let making = self.shared.tasks.spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made)) });
+        let making =
+            self.shared.tasks.spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made)) });
         match making.await {
             Ok(Ok(())) => {
                 self.shared.programs.note_stored(stored);
@@ -201,9 +202,24 @@ impl Engine {
     ///
     /// # Errors
     /// Everything that keeps it from starting.
-    pub fn preview(&self, definition: &Arc<Definition>, goals: &[String], inputs: BTreeMap<String, Value>, start: Start, limits: Limits) -> Result<(Arc<Program>, Cost), CreateError> {
+    pub fn preview(
+        &self,
+        definition: &Arc<Definition>,
+        goals: &[String],
+        inputs: BTreeMap<String, Value>,
+        start: Start,
+        limits: Limits,
+    ) -> Result<(Arc<Program>, Cost), CreateError> {
         let program = self.shared.programs.get(definition, goals).map(|prepared| Arc::clone(&prepared.program)).map_err(CreateError::Invalid)?;
-        let wanted = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: self.shared.scopes.clone(), providers: self.shared.providers.clone() };
+        let wanted = NewRun {
+            id: RunId(0),
+            source: None,
+            inputs,
+            start,
+            limits,
+            scopes: self.shared.scopes.clone(),
+            providers: self.shared.providers.clone(),
+        };
         let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         Ok((program, cost))
     }
@@ -230,9 +246,10 @@ impl Engine {
         if let Some(mailbox) = owner {
             let (reply, answer) = oneshot::channel();
             if mailbox.send(Message::Show(reply)).await.is_ok()
-                && let Ok(state) = answer.await {
-                    return Ok(state);
-                }
+                && let Ok(state) = answer.await
+            {
+                return Ok(state);
+            }
         }
         let read = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
         Ok(Arc::new(read.state))
@@ -408,7 +425,9 @@ impl Engine {
                             self.shared.sleepers.put(at, key);
                         }
                     }
-                    RunStatus::Queued | RunStatus::Running | RunStatus::Paused | RunStatus::Cancelling | RunStatus::Compensating => self.shared.employ(key, true),
+                    RunStatus::Queued | RunStatus::Running | RunStatus::Paused | RunStatus::Cancelling | RunStatus::Compensating => {
+                        self.shared.employ(key, true)
+                    }
                     RunStatus::Completed | RunStatus::Partial | RunStatus::Failed | RunStatus::Cancelled => {}
                 }
             }

@@ -59,8 +59,11 @@ impl Gate {
     /// Takes permits of every family, as many as there are, up to a bound.
     pub(crate) fn take(&self) -> BTreeMap<Family, u32> {
         let mut inner = self.lock();
-        let taken: BTreeMap<Family, u32> =
-            inner.limit.iter().map(|(family, limit)| (*family, limit.saturating_sub(inner.used.get(family).copied().unwrap_or(0)).min(TAKEN_MAX))).collect();
+        let taken: BTreeMap<Family, u32> = inner
+            .limit
+            .iter()
+            .map(|(family, limit)| (*family, limit.saturating_sub(inner.used.get(family).copied().unwrap_or(0)).min(TAKEN_MAX)))
+            .collect();
         for (family, count) in &taken {
             *inner.used.entry(*family).or_default() += count;
         }

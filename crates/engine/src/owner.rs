@@ -145,7 +145,17 @@ impl Owner {
     pub(crate) fn of(shared: Arc<Shared>, created: Created, mail: mpsc::Receiver<Message>) -> Self {
         let run = created.receipt.run().clone();
         let calls = Calls::new(Arc::clone(&shared), run.clone());
-        let mut owner = Self { shared, run, status_on_disk: Some(created.state.status), state: created.state, head: created.head, calls, mail, blocked: false, again: false };
+        let mut owner = Self {
+            shared,
+            run,
+            status_on_disk: Some(created.state.status),
+            state: created.state,
+            head: created.head,
+            calls,
+            mail,
+            blocked: false,
+            again: false,
+        };
         owner.shared.publish(&created.receipt, created.at, &created.events, &created.body);
         owner.calls.reconcile(&owner.state, &created.receipt);
         owner.settle_blocked(&created.blocked, created.refunds_seen);
@@ -156,9 +166,10 @@ impl Owner {
     pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
         let mut batch: Vec<Message> = Vec::new();
         if (recover || self.has_stale_calls())
-            && let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await {
-                return (Ended::Broken(error), None, self.mail);
-            }
+            && let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await
+        {
+            return (Ended::Broken(error), None, self.mail);
+        }
         loop {
             if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
                 return (Ended::Idle, self.state.wake(), self.mail);
@@ -176,11 +187,12 @@ impl Owner {
             }
             let asked = self.sort(&mut batch);
             if !asked.is_empty()
-                && let Err(error) = self.take(asked).await {
-                    tracing::error!(run = %self.run.id(), %error, "a run cannot go on");
-                    self.calls.abandon();
-                    return (Ended::Broken(error), None, self.mail);
-                }
+                && let Err(error) = self.take(asked).await
+            {
+                tracing::error!(run = %self.run.id(), %error, "a run cannot go on");
+                self.calls.abandon();
+                return (Ended::Broken(error), None, self.mail);
+            }
         }
     }
 
@@ -262,7 +274,9 @@ impl Owner {
                     self.shared.publish(&receipt, at, &decided.events, &encoded.body);
                     self.calls.reconcile(&self.state, &receipt);
                     self.settle_blocked(&blocked, refunds_seen);
-                    if decided.events.iter().any(|event| matches!(event, Event::CallSettled { settlement: Some(_), .. } | Event::CallDoubted { .. } | Event::LimitSet { .. })) {
+                    if decided.events.iter().any(|event| {
+                        matches!(event, Event::CallSettled { settlement: Some(_), .. } | Event::CallDoubted { .. } | Event::LimitSet { .. })
+                    }) {
                         self.shared.money_given_back();
                     }
                     answer(asked, || Ok(()));

@@ -83,13 +83,17 @@ impl OpenAiChat {
         let paid = |sent| if sent { Metering::Unknown } else { Metering::None };
         let (class, message, metering) = match why {
             Unanswered::NotSent(why) => (FailureClass::Transport, format!("`{name}` was not reached: {why}"), Metering::None),
-            Unanswered::Broken(why) => (FailureClass::Transport, format!("`{name}` broke off before its answer was complete: {why}"), Metering::Unknown),
+            Unanswered::Broken(why) => {
+                (FailureClass::Transport, format!("`{name}` broke off before its answer was complete: {why}"), Metering::Unknown)
+            }
             Unanswered::TooLarge => {
                 let message = format!("the answer of `{name}` is longer than {} MiB", BODY_BYTES_MAX / (1024 * 1024));
                 (FailureClass::Refused, message, Metering::Unknown)
             }
             Unanswered::TimedOut { sent: true } => (FailureClass::TimedOut, format!("`{name}` did not answer in time"), paid(true)),
-            Unanswered::TimedOut { sent: false } => (FailureClass::TimedOut, format!("`{name}` was not reached in time; nothing was sent"), paid(false)),
+            Unanswered::TimedOut { sent: false } => {
+                (FailureClass::TimedOut, format!("`{name}` was not reached in time; nothing was sent"), paid(false))
+            }
             Unanswered::Cancelled { sent } => (FailureClass::Cancelled, format!("the question to `{name}` was cancelled"), paid(sent)),
         };
         failed(Failure::new(class, self.mask(&message)), metering)
@@ -142,7 +146,8 @@ fn set_header(headers: &mut HeaderMap, header: &'static str, value: &str) -> Res
 /// Sets the header that carries the key.
 fn set_key(headers: &mut HeaderMap, key: &Secret) -> Result<(), String> {
     // The value is not repeated here: it is the key.
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.reveal())).map_err(|_| "the key holds characters that no header may have".to_owned())?;
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {}", key.reveal())).map_err(|_| "the key holds characters that no header may have".to_owned())?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(())

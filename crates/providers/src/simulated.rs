@@ -78,8 +78,7 @@ fn answer(request: &ModelRequest) -> (Answer, TokenUsage) {
     let bytes_max = usize::try_from(request.output_tokens_max).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
     let cut = text.len() > bytes_max;
     text.truncate(text.floor_char_boundary(bytes_max));
-    let usage =
-        TokenUsage { input_uncached: tokens(system.len() + request.prompt.len()), output_text: tokens(text.len()), ..TokenUsage::default() };
+    let usage = TokenUsage { input_uncached: tokens(system.len() + request.prompt.len()), output_text: tokens(text.len()), ..TokenUsage::default() };
     let finish_reason = if cut { "length" } else { "stop" };
     (Answer { text, model: request.model.clone(), finish_reason: finish_reason.to_owned() }, usage)
 }
@@ -130,7 +129,9 @@ mod tests {
     fn an_answer_depends_on_all_that_was_asked_and_on_nothing_else() {
         let base = request(Some("a"), "b", 100);
         assert_eq!(answer(&base), answer(&base.clone()));
-        for other in [request(None, "b", 100), request(Some("a"), "c", 100), request(Some("ab"), "", 100), ModelRequest { model: "x".into(), ..base.clone() }] {
+        for other in
+            [request(None, "b", 100), request(Some("a"), "c", 100), request(Some("ab"), "", 100), ModelRequest { model: "x".into(), ..base.clone() }]
+        {
             assert_ne!(answer(&base).0.text, answer(&other).0.text);
         }
     }

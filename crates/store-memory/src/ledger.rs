@@ -41,10 +41,9 @@ impl State {
                         }
                     }
                 }
-                LedgerOp::SetRunLimit { meter, limit, spent, reserved } => rows
-                    .entry((Owner::Run(run), *meter))
-                    .or_insert_with(|| Balance::begun(*spent, *reserved))
-                    .set_limit_and_thaw(*limit),
+                LedgerOp::SetRunLimit { meter, limit, spent, reserved } => {
+                    rows.entry((Owner::Run(run), *meter)).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit_and_thaw(*limit)
+                }
                 LedgerOp::Settle { held, charged } => {
                     for ((_, meter), balance) in &mut rows {
                         balance.settle(held.of(*meter), charged.of(*meter));

@@ -52,9 +52,16 @@ pub(crate) async fn chain(binary: &Path, folder: &Path) -> Result<()> {
     }
     let after = holder.used()?;
     let found = look(&holder.stop()?, 20).await?;
-    ensure!(found.appends == ((RUNS + 1) * (STEPS + 1)) as i64, "a chain of {STEPS} steps makes {} appends a run, but {} were found in all", STEPS + 1, found.appends);
+    ensure!(
+        found.appends == ((RUNS + 1) * (STEPS + 1)) as i64,
+        "a chain of {STEPS} steps makes {} appends a run, but {} were found in all",
+        STEPS + 1,
+        found.appends
+    );
     let (step, bare) = (middle(steps.clone()), middle(floor));
-    say(&json!({ "measure": "w1", "step_us": step, "bare_commit_us": bare, "ratio": step / bare, "cpu_us_a_step": us(after.cpu - before.cpu) / (RUNS * STEPS) as f64, "runs_us": steps }));
+    say(
+        &json!({ "measure": "w1", "step_us": step, "bare_commit_us": bare, "ratio": step / bare, "cpu_us_a_step": us(after.cpu - before.cpu) / (RUNS * STEPS) as f64, "runs_us": steps }),
+    );
     Ok(())
 }
 
@@ -83,12 +90,16 @@ pub(crate) async fn many(binary: &Path, folder: &Path) -> Result<()> {
         }
         let (took, after) = (started.elapsed(), holder.used()?);
         let steps = (RUNS * STEPS) as f64;
-        say(&json!({ "measure": "w2", "at_a_time": width, "steps_a_second": steps / took.as_secs_f64(), "cpu_us_a_step": us(after.cpu - before.cpu) / steps, "resident_kib": after.resident_kib }));
+        say(
+            &json!({ "measure": "w2", "at_a_time": width, "steps_a_second": steps / took.as_secs_f64(), "cpu_us_a_step": us(after.cpu - before.cpu) / steps, "resident_kib": after.resident_kib }),
+        );
     }
     let holder = Arc::into_inner(holder).ok_or_else(|| anyhow::anyhow!("a worker still has the holder"))?;
     let found = look(&holder.stop()?, 50).await?;
     ensure!(found.appends == (5 * RUNS * (STEPS + 1)) as i64, "{} appends were found", found.appends);
-    say(&json!({ "measure": "w2_disk", "runs": found.runs, "appends": found.appends, "events": found.events, "bytes": found.bytes, "bytes_a_step": found.bytes as f64 / (5 * RUNS * STEPS) as f64 }));
+    say(
+        &json!({ "measure": "w2_disk", "runs": found.runs, "appends": found.appends, "events": found.events, "bytes": found.bytes, "bytes_a_step": found.bytes as f64 / (5 * RUNS * STEPS) as f64 }),
+    );
     Ok(())
 }
 
@@ -108,7 +119,9 @@ pub(crate) async fn wide(binary: &Path, folder: &Path) -> Result<()> {
     }
     let after = holder.used()?;
     let found = look(&holder.stop()?, 20).await?;
-    say(&json!({ "measure": "w3", "steps_a_second": middle(rates.clone()), "cpu_us_a_step": us(after.cpu - before.cpu) / (10 * WIDTH) as f64, "appends_a_run": found.appends as f64 / 11.0, "rates": rates }));
+    say(
+        &json!({ "measure": "w3", "steps_a_second": middle(rates.clone()), "cpu_us_a_step": us(after.cpu - before.cpu) / (10 * WIDTH) as f64, "appends_a_run": found.appends as f64 / 11.0, "rates": rates }),
+    );
     Ok(())
 }
 
@@ -218,7 +231,15 @@ pub(crate) fn one(binary: &Path, folder: &Path) -> Result<()> {
     let mut times = Vec::new();
     for n in 0..20 {
         let started = Instant::now();
-        let status = Command::new(binary).arg("--data-dir").arg(folder.join(format!("data-{n}"))).arg("run").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        let status = Command::new(binary)
+            .arg("--data-dir")
+            .arg(folder.join(format!("data-{n}")))
+            .arg("run")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
         ensure!(status.success(), "`gorgon run` ended with {status}");
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }

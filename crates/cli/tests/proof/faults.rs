@@ -151,7 +151,8 @@ impl Fault {
     /// The row proves nothing if the predecessor would pass it.
     fn differs(&self, last: &Done) -> Option<String> {
         let same = last.exit == Some(self.there_exit) && last.stdout.trim_end() == self.there_printed.trim_end();
-        let tells = self.calls.iter().any(|call| call.stdout.is_some() || !call.says.is_empty() || !call.ordered.is_empty()) || !self.present.is_empty();
+        let tells =
+            self.calls.iter().any(|call| call.stdout.is_some() || !call.says.is_empty() || !call.ordered.is_empty()) || !self.present.is_empty();
         (same || !tells).then(|| "the predecessor's column does not differ from ours".to_owned())
     }
 }

@@ -16,7 +16,9 @@ const COMMAND: &str = r#"
 "#;
 
 fn workflow(rule: &str) -> String {
-    format!("name: leaves\noutputs: [found]\nsteps:\n  - id: a\n    type: shell\n    on_in_doubt: {rule}\n    command: |{COMMAND}    outputs: [found]\n")
+    format!(
+        "name: leaves\noutputs: [found]\nsteps:\n  - id: a\n    type: shell\n    on_in_doubt: {rule}\n    command: |{COMMAND}    outputs: [found]\n"
+    )
 }
 
 /// Runs until the grandchild is there, and kills the holder. Answers the grandchild.

@@ -102,7 +102,8 @@ fn what_nobody_told_is_charged_as_it_was_held() {
     let machine = Machine::new();
     let script = Script::default().rule(Rule::new(Reply::text_with("no word of usage", Usage::Missing)));
     let server = Server::start(&machine, script);
-    machine.write("w.yaml", "name: silent\nbudget: {max_cost_usd: 1}\nsteps:\n  - {id: a, type: agent, prompt: 'How much was it?', max_tokens: 100}\n");
+    machine
+        .write("w.yaml", "name: silent\nbudget: {max_cost_usd: 1}\nsteps:\n  - {id: a, type: agent, prompt: 'How much was it?', max_tokens: 100}\n");
     let done = machine.run(&["run", "w.yaml"]).exits(0);
     let history = History::load(&machine).unwrap();
     let call = &history.calls()[0];
@@ -159,7 +160,9 @@ fn spend(machine: &Machine, n: usize, random: &mut Random) -> Spent {
     let (cost, tokens, calls) = cost_line(&done);
     let show = machine.show("@last");
     assert_eq!((&show["cost_nano_usd"], &show["tokens"], &show["calls"]), (&json!(cost), &json!(tokens), &json!(calls)));
-    let of_steps = |key: &str| -> u64 { show["steps"].as_array().unwrap().iter().filter(|step| step["kind"] == "agent").map(|step| step[key].as_u64().unwrap()).sum() };
+    let of_steps = |key: &str| -> u64 {
+        show["steps"].as_array().unwrap().iter().filter(|step| step["kind"] == "agent").map(|step| step[key].as_u64().unwrap()).sum()
+    };
     assert_eq!((of_steps("cost_nano_usd"), of_steps("tokens"), of_steps("calls")), (cost, tokens, calls), "the steps add up");
     let history = History::load(machine).unwrap();
     let mut settled: BTreeMap<&str, u64> = BTreeMap::new();
@@ -176,7 +179,9 @@ fn spend(machine: &Machine, n: usize, random: &mut Random) -> Spent {
 /// A text of random length, now and then with characters of several bytes.
 fn text(random: &mut Random) -> String {
     let length = random.below(400);
-    (0..length).map(|_| char::from_u32(0x20 + u32::try_from(random.below(if length % 5 == 0 { 2_000 } else { 90 })).unwrap()).unwrap_or('?')).collect()
+    (0..length)
+        .map(|_| char::from_u32(0x20 + u32::try_from(random.below(if length % 5 == 0 { 2_000 } else { 90 })).unwrap()).unwrap_or('?'))
+        .collect()
 }
 
 /// `cost $0.001 (12 tokens, 1 call)`

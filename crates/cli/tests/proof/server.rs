@@ -17,7 +17,8 @@ pub(crate) const PRICE: Price = Price {
     output_nano_usd_per_mtok: 10_000_000_001,
 };
 
-const PRICE_SETTINGS: &str = "input_usd_per_mtok = 2.5\ncache_read_usd_per_mtok = 0.25\ncache_write_usd_per_mtok = 3.125\noutput_usd_per_mtok = 10.000000001\n";
+const PRICE_SETTINGS: &str =
+    "input_usd_per_mtok = 2.5\ncache_read_usd_per_mtok = 0.25\ncache_write_usd_per_mtok = 3.125\noutput_usd_per_mtok = 10.000000001\n";
 
 /// A running server. It ends when this is dropped, or when the test process dies.
 pub(crate) struct Server {
@@ -78,7 +79,8 @@ impl Server {
             if line["event"] == "answer" {
                 continue;
             }
-            let header = |name: &str| line["headers"].as_array().unwrap().iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap().to_owned());
+            let header =
+                |name: &str| line["headers"].as_array().unwrap().iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap().to_owned());
             let messages = line["body"]["messages"].as_array().into_iter().flatten();
             let prompt = messages.filter(|message| message["role"] == "user").filter_map(|message| message["content"].as_str()).collect();
             let answer = lines.iter().find(|other| other["event"] == "answer" && other["n"] == n);

@@ -127,7 +127,8 @@ impl Round {
     fn new(shape: Shape, number: usize) -> Self {
         let machine = Machine::new();
         let answer = Reply::text_with("an answer", Usage::Seeded(number as u64));
-        let server = Server::start(&machine, Script::default().rule(Rule::new(answer).deliver(Delivery { delay_ms: EFFECT_MS, ..Delivery::default() })));
+        let server =
+            Server::start(&machine, Script::default().rule(Rule::new(answer).deliver(Delivery { delay_ms: EFFECT_MS, ..Delivery::default() })));
         let text = match shape {
             Shape::Sequence => sequence(&machine, &server),
             Shape::SideBySide => side_by_side(&machine, &server),
@@ -286,7 +287,8 @@ impl Round {
     /// What the provider told is what was charged, to the nano-dollar; what nobody knows is charged as it was held, which is never less than the truth.
     fn check_money(&self, history: &History, calls: &[Call]) {
         let requests = self.server.requests(&self.machine);
-        let truth: BTreeMap<&str, u64> = requests.iter().filter(|request| !request.prompt.is_empty()).map(|request| (request.prompt.as_str(), request.charged_nano_usd)).collect();
+        let truth: BTreeMap<&str, u64> =
+            requests.iter().filter(|request| !request.prompt.is_empty()).map(|request| (request.prompt.as_str(), request.charged_nano_usd)).collect();
         let (mut charged, mut reported, mut assumed) = (0, 0, 0);
         for call in calls.iter().filter(|call| call.kind == "model") {
             let settlement = call.settlement.as_ref().unwrap_or_else(|| panic!("{} was settled without money", call.id));
@@ -422,7 +424,11 @@ fn sequence(machine: &Machine, server: &Server) -> String {
                 };
                 let argv = format!("argv: {witness}{id}, --sleep-ms, '{EFFECT_MS}']");
                 // Some stand behind a shell, as a process of a process.
-                let command = format!("command: '{} {} {id} --sleep-ms {EFFECT_MS}; true'", program("gorgon-witness").display(), machine.path("witness").display());
+                let command = format!(
+                    "command: '{} {} {id} --sleep-ms {EFFECT_MS}; true'",
+                    program("gorgon-witness").display(),
+                    machine.path("witness").display()
+                );
                 format!("type: shell, {rule}, {}", if round % 2 == 0 { argv } else { command })
             }
             1 => {

@@ -100,7 +100,8 @@ fn limit(plan: &Value, random: &mut Random) -> Vec<String> {
 /// A random workflow: questions alone, in groups, in lists, on branches, under conditions, and about answers.
 fn workflow(n: u64, random: &mut Random) -> String {
     let flag = random.below(2) == 0;
-    let mut text = format!("name: plan-{n}\ninputs:\n  flag: {{type: boolean, default: {flag}}}\n  list: {{type: array, default: [x, yy]}}\nsteps:\n");
+    let mut text =
+        format!("name: plan-{n}\ninputs:\n  flag: {{type: boolean, default: {flag}}}\n  list: {{type: array, default: [x, yy]}}\nsteps:\n");
     // The first one is always asked, so that no plan is free.
     text.push_str(&format!("  - {{id: first, {}}}\n", agent(random, n, "")));
     for step in 0..1 + random.below(4) {
@@ -115,7 +116,12 @@ fn workflow(n: u64, random: &mut Random) -> String {
             3 => {
                 let items: Vec<String> = (0..1 + random.below(4)).map(|k| format!("'{}'", "i".repeat(usize::try_from(k * 7).unwrap()))).collect();
                 let items = if random.below(3) == 0 { "${list}".to_owned() } else { format!("[{}]", items.join(", ")) };
-                format!("  - {{id: {id}, type: fan_out, items: {items:?}, max_concurrent: 2, step_template: {{{}}}}}\n", agent(random, n, " about ${item}")).replace("\"[", "[").replace("]\"", "]")
+                format!(
+                    "  - {{id: {id}, type: fan_out, items: {items:?}, max_concurrent: 2, step_template: {{{}}}}}\n",
+                    agent(random, n, " about ${item}")
+                )
+                .replace("\"[", "[")
+                .replace("]\"", "]")
             }
             4 => {
                 let arms = (agent(random, n, ""), agent(random, n, ""));
@@ -135,5 +141,8 @@ fn workflow(n: u64, random: &mut Random) -> String {
 fn agent(random: &mut Random, n: u64, about: &str) -> String {
     let words = "w".repeat(usize::try_from(random.below(200)).unwrap());
     let attempts = 1 + random.below(3);
-    format!("type: agent, prompt: 'Plan {n} {words}{about}', max_tokens: {}, retry: {{max_attempts: {attempts}, initial_delay_seconds: 0.01}}", 1 + random.below(400))
+    format!(
+        "type: agent, prompt: 'Plan {n} {words}{about}', max_tokens: {}, retry: {{max_attempts: {attempts}, initial_delay_seconds: 0.01}}",
+        1 + random.below(400)
+    )
 }

@@ -120,7 +120,9 @@ impl Decider<'_> {
             let step = &self.state.steps[place];
             step.status == StepStatus::Failed && !step.tolerated && program.nodes[place].fallback_of.is_none()
         };
-        let fast = program.nodes[ix].parent.is_some_and(|parent| program.nodes[parent].fail_fast && program.nodes[parent].children.iter().any(|&child| failed(child)));
+        let fast = program.nodes[ix]
+            .parent
+            .is_some_and(|parent| program.nodes[parent].fail_fast && program.nodes[parent].children.iter().any(|&child| failed(child)));
         fast || program.nodes[ix].after.iter().any(|&(from, _)| failed(from) || self.state.steps[from].skipped == Some(SkipReason::GroupFailed))
     }
 
@@ -139,8 +141,7 @@ impl Decider<'_> {
     /// Whether everything that it depends on was left out by a branch.
     fn is_unreachable(&self, ix: NodeIx) -> bool {
         let mut said = self.state.program.nodes[ix].after.iter().filter(|(_, kind)| kind.carries_exclusion()).peekable();
-        said.peek().is_some()
-            && said.all(|(from, _)| matches!(self.state.steps[*from].skipped, Some(SkipReason::Branch | SkipReason::NotReached)))
+        said.peek().is_some() && said.all(|(from, _)| matches!(self.state.steps[*from].skipped, Some(SkipReason::Branch | SkipReason::NotReached)))
     }
 
     fn skip(&mut self, ix: NodeIx, reason: SkipReason) -> Taken {
@@ -167,7 +168,10 @@ impl Decider<'_> {
             return self.fail_whole(ix, failure);
         };
         if elements.len() > ITEMS_MAX as usize {
-            let failure = Failure::new(FailureClass::Invalid, format!("`items` of step `{}` has {} elements; at most {ITEMS_MAX} are allowed", node.step.id, elements.len()));
+            let failure = Failure::new(
+                FailureClass::Invalid,
+                format!("`items` of step `{}` has {} elements; at most {ITEMS_MAX} are allowed", node.step.id, elements.len()),
+            );
             return self.fail_whole(ix, failure);
         }
         let count = u32::try_from(elements.len()).unwrap_or(u32::MAX);
@@ -243,7 +247,12 @@ impl Decider<'_> {
         };
         let empty = Map::new();
         let models = self.state.created.as_ref().map(|created| created.start.models.clone()).unwrap_or_default();
-        let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
+        let cx = StepCx {
+            id: &node.step.id,
+            outputs: node.owed_outputs(),
+            params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
+            models: &models,
+        };
         let next = node.kind.next(&cx, &[]);
         let input = params.as_ref().map(Payload::of);
         match next {
@@ -290,7 +299,12 @@ impl Decider<'_> {
         let params: Option<Map<String, Value>> = item.input.as_ref().and_then(|input| input.parse().ok());
         let models = self.state.created.as_ref().map(|created| created.start.models.clone()).unwrap_or_default();
         let empty = Map::new();
-        let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: params.as_ref().or(node.code.literal()).unwrap_or(&empty), models: &models };
+        let cx = StepCx {
+            id: &node.step.id,
+            outputs: node.owed_outputs(),
+            params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
+            models: &models,
+        };
         let next = node.kind.next(&cx, &item.journal);
         let attempt = item.attempt;
         let position = u32::try_from(item.journal.len()).unwrap_or(u32::MAX);
@@ -332,7 +346,9 @@ impl Decider<'_> {
         let at = self.item_ref(ix, n);
         self.emit(Event::WaitStarted { at, attempt, wait, until, hash, input, gate: false });
         // A signal that came before anybody waited for it was kept.
-        if let Some(payload) = name.as_ref().and_then(|name| self.state.signals.iter().find(|(had, _)| had == name)).map(|(_, payload)| payload.clone()) {
+        if let Some(payload) =
+            name.as_ref().and_then(|name| self.state.signals.iter().find(|(had, _)| had == name)).map(|(_, payload)| payload.clone())
+        {
             self.end_signal_wait(ix, n, name.unwrap_or_default(), &payload);
         }
         Taken::Yes
@@ -377,7 +393,8 @@ impl Decider<'_> {
     fn choose(&mut self, ix: NodeIx, chosen: &[String]) {
         let program = std::sync::Arc::clone(&self.state.program);
         let node = &program.nodes[ix];
-        let left_out: Vec<NodeIx> = node.targets.iter().copied().filter(|target| !chosen.iter().any(|id| id == program.nodes[*target].step.id.as_str())).collect();
+        let left_out: Vec<NodeIx> =
+            node.targets.iter().copied().filter(|target| !chosen.iter().any(|id| id == program.nodes[*target].step.id.as_str())).collect();
         let outputs = Map::from_iter([("taken".to_owned(), Value::from(chosen.to_vec()))]);
         self.succeed(ix, 0, outputs);
         for target in left_out {
@@ -455,7 +472,8 @@ impl Decider<'_> {
             }
             Some(&child) => {
                 let inner = self.state.steps[child].failure.clone();
-                let message = format!("step `{}` inside of it failed: {}", program.nodes[child].step.id, inner.as_ref().map_or("", |f| f.message.as_str()));
+                let message =
+                    format!("step `{}` inside of it failed: {}", program.nodes[child].step.id, inner.as_ref().map_or("", |f| f.message.as_str()));
                 self.route(parent, Failure { message, ..inner.unwrap_or_else(|| Failure::new(FailureClass::Refused, "")) });
             }
         }
@@ -502,10 +520,11 @@ impl Decider<'_> {
     fn outputs(&self) -> Map<String, Value> {
         let program = &self.state.program;
         let value = |name: &str| -> Value {
-            let giver = program.nodes.iter().enumerate().filter(|(ix, _)| self.state.steps[*ix].status == StepStatus::Succeeded).find_map(|(ix, node)| {
-                let gives = node.step.outputs.iter().any(|output| output == name);
-                gives.then(|| self.state.step_value(ix).get(name).cloned()).flatten()
-            });
+            let giver =
+                program.nodes.iter().enumerate().filter(|(ix, _)| self.state.steps[*ix].status == StepStatus::Succeeded).find_map(|(ix, node)| {
+                    let gives = node.step.outputs.iter().any(|output| output == name);
+                    gives.then(|| self.state.step_value(ix).get(name).cloned()).flatten()
+                });
             let of_step = || {
                 let ix = program.find_str(name).filter(|ix| self.state.steps[*ix].status == StepStatus::Succeeded)?;
                 Some(self.state.step_value(ix).clone())
@@ -519,7 +538,8 @@ impl Decider<'_> {
 /// Whether somebody agreed to this element.
 fn item_agreed(state: &crate::run::RunState, ix: NodeIx, n: u32) -> bool {
     let per_item = state.program.nodes[ix].step.approval.as_ref().is_some_and(|approval| approval.per_item);
-    per_item && state.item(ix, n).is_some_and(|item| item.started_at.is_some() && item.phase == ItemPhase::Idle && item.attempt == 0 || item.attempt > 0)
+    per_item
+        && state.item(ix, n).is_some_and(|item| item.started_at.is_some() && item.phase == ItemPhase::Idle && item.attempt == 0 || item.attempt > 0)
 }
 
 fn halted(halt: &HaltReason) -> (RunStatus, Failure) {
@@ -528,17 +548,24 @@ fn halted(halt: &HaltReason) -> (RunStatus, Failure) {
             (RunStatus::Failed, Failure { message: format!("step `{step}` failed: {}", failure.message), ..failure.clone() })
         }
         HaltReason::Budget { key, step, needed, available, frozen } => {
-            let shown = |amount: u64| if key.meter == crate::money::Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", key.meter.word()) };
+            let shown = |amount: u64| {
+                if key.meter == crate::money::Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", key.meter.word()) }
+            };
             let message = if *frozen {
                 format!("the budget of the {key} is frozen, because a provider charged more than it could; step `{step}` did not start")
             } else {
-                format!("the budget of the {key} is exhausted: step `{step}` would have to hold {}, and {} is left", shown(*needed), shown(*available))
+                format!(
+                    "the budget of the {key} is exhausted: step `{step}` would have to hold {}, and {} is left",
+                    shown(*needed),
+                    shown(*available)
+                )
             };
             (RunStatus::Failed, Failure::new(FailureClass::Budget, message))
         }
-        HaltReason::TimedOut { limit_ms } => {
-            (RunStatus::Failed, Failure::new(FailureClass::TimedOut, format!("the run was active for longer than its {} s", crate::time::show_seconds(*limit_ms))))
-        }
+        HaltReason::TimedOut { limit_ms } => (
+            RunStatus::Failed,
+            Failure::new(FailureClass::TimedOut, format!("the run was active for longer than its {} s", crate::time::show_seconds(*limit_ms))),
+        ),
         HaltReason::Cancelled { by, reason } => {
             let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             (RunStatus::Cancelled, Failure::new(FailureClass::Cancelled, format!("cancelled by {by}{why}")))

@@ -19,7 +19,9 @@ impl Decider<'_> {
         }
         if let Some(hash) = decision.hash.filter(|hash| *hash != pending.hash) {
             let message = format!("the decision is on {hash}, but step `{}` now asks for {}", pending.step, pending.hash);
-            return Err(Rejection::new(Code::StaleApproval, message).help("look at it again with `gorgon runs show`, and decide on what it shows now"));
+            return Err(
+                Rejection::new(Code::StaleApproval, message).help("look at it again with `gorgon runs show`, and decide on what it shows now")
+            );
         }
         let Some(ix) = self.state.program.find(&pending.step) else { return Err(Rejection::state("the step is not part of the run")) };
         let n = pending.item;
@@ -57,7 +59,8 @@ impl Decider<'_> {
             (0, Some(step)) => Err(Rejection::state(format!("step `{step}` does not wait for approval"))),
             (0, None) => Err(Rejection::state("nothing in this run waits for approval")),
             (_, _) => {
-                let names: Vec<String> = pending.iter().map(|p| if p.item == 0 { p.step.to_string() } else { format!("{} --item {}", p.step, p.item) }).collect();
+                let names: Vec<String> =
+                    pending.iter().map(|p| if p.item == 0 { p.step.to_string() } else { format!("{} --item {}", p.step, p.item) }).collect();
                 Err(Rejection::state(format!("{} approvals wait: {}", names.len(), names.join(", "))).help("name one of them"))
             }
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Rejection;
 use super::advance::Taken;
 use super::decider::Decider;
-use super::Rejection;
 use crate::budget::{BudgetKey, NoHold, Scope};
 use crate::call::{Failure, FailureClass, Outcome, Request};
 use crate::definition::{EffectClass, OnInDoubt};
@@ -69,15 +69,16 @@ impl Decider<'_> {
         let settlement = call.hold.as_ref().map(super::settle::in_full);
         self.emit(Event::CallDoubted { call: call.id.clone(), evidence: evidence.clone(), verdict, settlement });
         if verdict == DoubtVerdict::Fail
-            && let Some(ix) = self.state.program.find(&call.id.step) {
-                let failure = match call.class {
-                    EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent => Failure::new(FailureClass::Transport, evidence),
-                    EffectClass::AtMostOnce | EffectClass::Irreversible => {
-                        Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"))
-                    }
-                };
-                self.fail_attempt(ix, call.id.item, failure);
-            }
+            && let Some(ix) = self.state.program.find(&call.id.step)
+        {
+            let failure = match call.class {
+                EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent => Failure::new(FailureClass::Transport, evidence),
+                EffectClass::AtMostOnce | EffectClass::Irreversible => {
+                    Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"))
+                }
+            };
+            self.fail_attempt(ix, call.id.item, failure);
+        }
     }
 
     /// Orders a call: if a permit is left and every budget on its way grants the hold. `begins` holds the rendered parameters if it is the first of its attempt.
@@ -105,7 +106,9 @@ impl Decider<'_> {
                 return Taken::Stop;
             }
             Err(NoMoney::Unpriced(model)) => {
-                let message = format!("nobody said what the model `{model}` costs, and dollars are limited: add `[models.\"{model}\"]` with its prices to gorgon.toml");
+                let message = format!(
+                    "nobody said what the model `{model}` costs, and dollars are limited: add `[models.\"{model}\"]` with its prices to gorgon.toml"
+                );
                 return self.fail_item(ix, call.item, Failure::new(FailureClass::Denied, message));
             }
         };
@@ -201,4 +204,3 @@ impl Decider<'_> {
 fn until(deadline: Timestamp, now: Timestamp) -> Option<u64> {
     (deadline > now).then(|| deadline.since_ms(now))
 }
-

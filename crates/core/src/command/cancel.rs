@@ -1,7 +1,7 @@
 //! `Cancel`: the run is to end. An event first; then what is in flight is stopped, and settled.
 
-use super::decider::Decider;
 use super::Rejection;
+use super::decider::Decider;
 use crate::event::{Event, HaltReason};
 
 impl Decider<'_> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::decider::Decider;
 use super::Rejection;
+use super::decider::Decider;
 use crate::budget::{Limits, Scope};
 use crate::definition::Definition;
 use crate::diagnostic::{Code, Diagnostic};
@@ -57,8 +57,12 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
     for node in &program.nodes {
         if let Some(reason) = node.kind.unavailable() {
             problems.push(
-                Diagnostic::error(Code::StepTypeNotAvailable, format!("steps.{}", node.step.id), format!("step `{}` cannot run: {reason}", node.step.id))
-                    .help("the file is valid; leave the step out by a goal that does not need it, or use another step type"),
+                Diagnostic::error(
+                    Code::StepTypeNotAvailable,
+                    format!("steps.{}", node.step.id),
+                    format!("step `{}` cannot run: {reason}", node.step.id),
+                )
+                .help("the file is valid; leave the step out by a goal that does not need it, or use another step type"),
             );
         }
     }
@@ -100,7 +104,11 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
                 inputs.insert(name, value);
             }
             None => {
-                let problem = Diagnostic::error(Code::UnknownInput, format!("inputs.{name}"), format!("the workflow `{}` has no input `{name}`", definition.name));
+                let problem = Diagnostic::error(
+                    Code::UnknownInput,
+                    format!("inputs.{name}"),
+                    format!("the workflow `{}` has no input `{name}`", definition.name),
+                );
                 let declared: Vec<&str> = definition.inputs.keys().map(String::as_str).collect();
                 problems.push(match nearest(&name, declared.iter().copied()) {
                     Some(known) => problem.help(format!("did you mean `{known}`?")),
@@ -133,11 +141,14 @@ fn check_models(program: &Program, models: &ModelChoice, providers: &[String], p
     for node in program.nodes.iter().filter(|node| node.kind.name() == "agent") {
         let place = format!("steps.{}", node.step.id);
         match models.provider(&node.step.params) {
-            None => problems.push(Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks a model, and no provider is named", node.step.id)).help(CURE)),
+            None => problems.push(
+                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks a model, and no provider is named", node.step.id)).help(CURE),
+            ),
             // A name that is computed is checked when the step starts.
             Some(name) if name.contains("${") || name.contains("{{") => {}
             Some(name) if !providers.iter().any(|known| known == name) => problems.push(
-                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id)).help(CURE),
+                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id))
+                    .help(CURE),
             ),
             Some(_) => {}
         }
@@ -148,8 +159,12 @@ fn check_money(cost: &Cost, limits: &Limits, problems: &mut Vec<Diagnostic>) {
     if limits.cost_nano_usd.is_some() {
         for step in &cost.unpriced {
             problems.push(
-                Diagnostic::error(Code::UnknownPrice, format!("steps.{step}"), format!("nobody said what the model of step `{step}` costs, and dollars are limited"))
-                    .help("add `[models.\"NAME\"]` with `input_usd_per_mtok` and `output_usd_per_mtok` (or `free = true`) to gorgon.toml"),
+                Diagnostic::error(
+                    Code::UnknownPrice,
+                    format!("steps.{step}"),
+                    format!("nobody said what the model of step `{step}` costs, and dollars are limited"),
+                )
+                .help("add `[models.\"NAME\"]` with `input_usd_per_mtok` and `output_usd_per_mtok` (or `free = true`) to gorgon.toml"),
             );
         }
     }

@@ -11,8 +11,8 @@ use crate::definition::{Fallback, OnFailure};
 use crate::event::{Event, HaltReason, Instead};
 use crate::payload::Payload;
 use crate::plan::NodeIx;
-use crate::run::StepStatus;
 use crate::policy::{backoff, retry};
+use crate::run::StepStatus;
 use crate::step::map_outputs;
 
 impl Decider<'_> {
@@ -27,7 +27,8 @@ impl Decider<'_> {
             let attempt = item.map_or(0, |item| item.attempt);
             let seed = self.facts.seed ^ (ix as u64) << 32 ^ u64::from(n) << 8 ^ u64::from(attempt);
             let retry_at = self.now.plus_ms(backoff::delay_ms(&step.retry, failures, &failure, seed));
-            let too_late = step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| retry_at >= since.plus_ms(total));
+            let too_late =
+                step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| retry_at >= since.plus_ms(total));
             if !too_late {
                 let at = self.item_ref(ix, n);
                 self.emit(Event::AttemptFailed { at, attempt, failure, retry_at: Some(retry_at) });

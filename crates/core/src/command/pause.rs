@@ -1,7 +1,7 @@
 //! `Pause`: nothing new starts. What is in flight goes on; it is paid for.
 
-use super::decider::Decider;
 use super::Rejection;
+use super::decider::Decider;
 use crate::event::Event;
 
 impl Decider<'_> {

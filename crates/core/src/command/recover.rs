@@ -1,8 +1,8 @@
 //! `Recover`: a new owner has taken the run over.
 
+use super::Rejection;
 use super::call::Cause;
 use super::decider::Decider;
-use super::Rejection;
 use crate::run::OpenCall;
 
 impl Decider<'_> {

@@ -28,8 +28,9 @@ impl Decider<'_> {
                     Some(other) => Map::from_iter([(primary.to_owned(), other)]),
                     None => Map::new(),
                 };
-                let outputs = map_outputs(&node.step.outputs, Some(primary), given)
-                    .map_err(|failure| Rejection::new(Code::BadInput, failure.message).help("give the outputs as a JSON object: `--done --output '{\"name\": …}'`"))?;
+                let outputs = map_outputs(&node.step.outputs, Some(primary), given).map_err(|failure| {
+                    Rejection::new(Code::BadInput, failure.message).help("give the outputs as a JSON object: `--done --output '{\"name\": …}'`")
+                })?;
                 self.emit(Event::DoubtResolved { at, resolution: Resolution::Done { outputs: Payload::of(&outputs) }, by });
                 self.succeed_instead(ix, n, outputs, Some(Instead::Resolved));
             }

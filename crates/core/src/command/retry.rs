@@ -43,7 +43,8 @@ impl Decider<'_> {
         let mut open: Vec<NodeIx> = roots.iter().flat_map(|&ix| std::iter::once(ix).chain(groups_around(program, ix))).collect();
         while let Some(ix) = open.pop() {
             let after = program.nodes[ix].before.iter().map(|(to, _)| *to);
-            let with_group = program.nodes[ix].children.iter().copied().filter(|&child| self.state.steps[child].skipped == Some(SkipReason::GroupFailed));
+            let with_group =
+                program.nodes[ix].children.iter().copied().filter(|&child| self.state.steps[child].skipped == Some(SkipReason::GroupFailed));
             for next in after.chain(with_group) {
                 if self.state.steps[next].status != StepStatus::Pending && reset.insert(next) {
                     open.push(next);
@@ -102,13 +103,20 @@ impl Decider<'_> {
             return Err(Rejection::state(format!("step `{step}` is {}; only a failed step can be retried", self.state.steps[ix].status.word())));
         }
         let top = |ix: NodeIx| groups_around(program, ix).last().unwrap_or(ix);
-        let failed_too = (0..program.nodes.len())
-            .find(|&other| program.nodes[other].parent.is_none() && other != top(ix) && self.wants_retry(other) && !self.state.steps[other].tolerated && self.state.steps[other].status == StepStatus::Failed);
+        let failed_too = (0..program.nodes.len()).find(|&other| {
+            program.nodes[other].parent.is_none()
+                && other != top(ix)
+                && self.wants_retry(other)
+                && !self.state.steps[other].tolerated
+                && self.state.steps[other].status == StepStatus::Failed
+        });
         if let Some(other) = failed_too {
             let other = &program.nodes[other].step.id;
-            return Err(Rejection::state(format!("step `{other}` failed, too: the run cannot go on with `{step}` alone")).help("retry without naming a step: all that failed are opened again"));
+            return Err(Rejection::state(format!("step `{other}` failed, too: the run cannot go on with `{step}` alone"))
+                .help("retry without naming a step: all that failed are opened again"));
         }
-        let inside = (0..program.nodes.len()).filter(|&child| self.state.steps[child].status == StepStatus::Failed && program.nodes[child].fallback_of.is_none());
+        let inside = (0..program.nodes.len())
+            .filter(|&child| self.state.steps[child].status == StepStatus::Failed && program.nodes[child].fallback_of.is_none());
         Ok(inside.filter(|&child| groups_around(program, child).any(|group| group == ix)).chain([ix]).collect())
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::decider::Decider;
 use super::Rejection;
+use super::decider::Decider;
 use crate::call::{Metering, Outcome};
 use crate::event::Event;
 use crate::payload::Payload;
@@ -16,7 +16,8 @@ const KEPT_MAX: usize = 1_000;
 impl Decider<'_> {
     pub(super) fn signal(&mut self, name: String, payload: Payload) -> Result<(), Rejection> {
         self.must_go_on("nothing waits for a signal")?;
-        let waits = |phase: &ItemPhase| matches!(phase, ItemPhase::Waiting(w) if matches!(&w.wait, Wait::Signal { name: wanted, .. } if *wanted == name));
+        let waits =
+            |phase: &ItemPhase| matches!(phase, ItemPhase::Waiting(w) if matches!(&w.wait, Wait::Signal { name: wanted, .. } if *wanted == name));
         let taker = self.state.steps.iter().enumerate().find_map(|(ix, step)| Some((ix, step.items.iter().position(|item| waits(&item.phase))?)));
         if taker.is_none() && self.state.signals.len() >= KEPT_MAX {
             return Err(Rejection::state(format!("{KEPT_MAX} signals are kept already, and no step takes them")));

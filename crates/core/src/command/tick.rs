@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::decider::Decider;
 use super::Rejection;
+use super::decider::Decider;
 use crate::call::{Failure, FailureClass, Outcome};
 use crate::event::{Event, HaltReason};
 use crate::payload::Payload;

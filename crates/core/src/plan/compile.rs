@@ -131,7 +131,8 @@ impl Builder<'_> {
                     code.expression.extend(self.expression(step, name, text, names).map(|parsed| (param.name, parsed)));
                 }
                 (Syntax::Expressions, Some(param), Value::Object(map)) => {
-                    let parsed = map.iter().filter_map(|(key, text)| Some((key.clone(), self.expression(step, name, text.as_str()?, names)?))).collect();
+                    let parsed =
+                        map.iter().filter_map(|(key, text)| Some((key.clone(), self.expression(step, name, text.as_str()?, names)?))).collect();
                     code.expressions.push((param.name, parsed));
                 }
                 (Syntax::Raw, _, value) => {
@@ -143,12 +144,15 @@ impl Builder<'_> {
             }
         }
         code.template = self.value(step, "params", &Value::Object(templates), names);
-        if code.shell.is_empty() && code.expression.is_empty() && code.expressions.is_empty()
-            && let Some(Value::Object(literal)) = code.template.as_literal() {
-                let mut literal = literal.clone();
-                literal.extend(code.raw.clone());
-                code.literal = Some(literal);
-            }
+        if code.shell.is_empty()
+            && code.expression.is_empty()
+            && code.expressions.is_empty()
+            && let Some(Value::Object(literal)) = code.template.as_literal()
+        {
+            let mut literal = literal.clone();
+            literal.extend(code.raw.clone());
+            code.literal = Some(literal);
+        }
         code
     }
 
@@ -227,12 +231,14 @@ impl Builder<'_> {
         }
         for ix in 0..self.nodes.len() {
             if let OnFailure::Fallback(Fallback::Step(id)) = &self.nodes[ix].step.on_failure
-                && let Some(&fallback) = self.index.get(id) {
-                    self.nodes[ix].fallback = Some(fallback);
-                    self.nodes[fallback].fallback_of = Some(ix);
-                }
+                && let Some(&fallback) = self.index.get(id)
+            {
+                self.nodes[ix].fallback = Some(fallback);
+                self.nodes[fallback].fallback_of = Some(ix);
+            }
             if self.nodes[ix].shape == Shape::Branch {
-                let targets = step::branch_arms(&self.nodes[ix].step).iter().flatten().filter_map(|id| self.index.get(&StepId::from(*id)).copied()).collect();
+                let targets =
+                    step::branch_arms(&self.nodes[ix].step).iter().flatten().filter_map(|id| self.index.get(&StepId::from(*id)).copied()).collect();
                 self.nodes[ix].targets = targets;
             }
         }

@@ -116,7 +116,14 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
         (Some(most), Some(items)) => {
             cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items))));
         }
-        (None, _) => cost.unbounded.push((node.step.id.clone(), if cap.is_none() { "its `max_tokens` is computed while it runs".to_owned() } else { format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`") })),
+        (None, _) => cost.unbounded.push((
+            node.step.id.clone(),
+            if cap.is_none() {
+                "its `max_tokens` is computed while it runs".to_owned()
+            } else {
+                format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`")
+            },
+        )),
         (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
     }
 }
@@ -174,21 +181,24 @@ impl crate::template::Scope for InputsOnly<'_> {
 /// For each step, whether it runs in every execution that completes.
 fn certain(program: &Program) -> Vec<bool> {
     let nodes = &program.nodes;
-    let mut certain: Vec<bool> = nodes.iter().map(|node| node.guard.is_none() && node.fallback_of.is_none() && node.items.is_none()).collect();
-    // A step that may be left out takes others with it: those inside of it, and those that a branch can make unreachable.
-    let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| !certain[ix]).collect();
+    let may_be_left_out = |node: &Node| node.guard.is_some() || node.fallback_of.is_some() || node.items.is_some();
+    let mut certain: Vec<bool> = nodes.iter().map(|node| !may_be_left_out(node)).collect();
+    // A step that may be left out takes those inside of it along; one that a branch may leave out also those that depend on it.
+    let mut open: Vec<(NodeIx, bool)> = (0..nodes.len()).filter(|&ix| !certain[ix]).map(|ix| (ix, false)).collect();
     // What is inside of a group need not run if something else takes the group's place.
-    let replaced = |ix: &NodeIx| matches!(nodes[*ix].step.on_failure, OnFailure::Fallback(_));
-    open.extend((0..nodes.len()).filter(replaced).flat_map(|ix| nodes[ix].children.iter().copied()));
-    open.extend((0..nodes.len()).flat_map(|ix| nodes[ix].targets.iter().copied()));
-    let mut seen = vec![false; nodes.len()];
-    while let Some(ix) = open.pop() {
-        if std::mem::replace(&mut seen[ix], true) {
+    let replaced = nodes.iter().filter(|node| matches!(node.step.on_failure, OnFailure::Fallback(_)));
+    open.extend(replaced.flat_map(|node| node.children.iter().map(|child| (*child, false))));
+    open.extend(nodes.iter().flat_map(|node| node.targets.iter().map(|target| (*target, true))));
+    let mut seen = vec![[false; 2]; nodes.len()];
+    while let Some((ix, by_branch)) = open.pop() {
+        if std::mem::replace(&mut seen[ix][usize::from(by_branch)], true) {
             continue;
         }
         certain[ix] = false;
-        open.extend(nodes[ix].children.iter().copied());
-        open.extend(nodes[ix].before.iter().filter(|(_, kind)| kind.carries_exclusion()).map(|(to, _)| *to));
+        open.extend(nodes[ix].children.iter().map(|child| (*child, by_branch)));
+        if by_branch {
+            open.extend(nodes[ix].before.iter().filter(|(_, kind)| kind.carries_exclusion()).map(|(to, _)| (*to, true)));
+        }
     }
     certain
 }

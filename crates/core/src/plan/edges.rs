@@ -140,7 +140,8 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         .collect();
     // Whoever wants what a fallback gives has to know whether it is needed, and a fallback has to find what it refers to: both hold once the step
     // that it stands in for has ended, and has waited for what the fallback needs.
-    let stands_for = |place: usize| (0..siblings.len()).try_fold(place, |place, _| fallbacks.get(&place).copied().ok_or(place)).unwrap_or_else(|place| place);
+    let stands_for =
+        |place: usize| (0..siblings.len()).try_fold(place, |place, _| fallbacks.get(&place).copied().ok_or(place)).unwrap_or_else(|place| place);
     let mut add = |to: usize, from: usize, kind: EdgeKind| {
         let (to, from) = (stands_for(to), stands_for(from));
         if from != to {
@@ -214,4 +215,3 @@ pub fn find_cycle(edges: &[BTreeMap<usize, EdgeKind>]) -> Option<Vec<usize>> {
         path.push(from);
     }
 }
-

@@ -66,11 +66,7 @@ fn needed(edges: &BTreeMap<usize, EdgeKind>, order: Order) -> impl Iterator<Item
 }
 
 fn after(siblings: &[Step], edges: &BTreeMap<usize, EdgeKind>, kept: &BTreeSet<usize>) -> Vec<After> {
-    edges
-        .iter()
-        .filter(|(from, _)| kept.contains(from))
-        .map(|(&from, &because)| After { step: siblings[from].id.clone(), because })
-        .collect()
+    edges.iter().filter(|(from, _)| kept.contains(from)).map(|(&from, &because)| After { step: siblings[from].id.clone(), because }).collect()
 }
 
 fn include(step: &Step, reason: Reason, after_it: Vec<After>, names: &Names, included: &mut Vec<Included>) {

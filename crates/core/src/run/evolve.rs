@@ -399,8 +399,7 @@ impl RunState {
         }
         let (Some(ix), Some(call)) = (node, call) else { return };
         self.count_in_flight(ix, -1);
-        let doubt =
-            Box::new(Doubt { call: id.clone(), request: call.request, class: call.class, key: call.key, evidence: evidence.to_owned() });
+        let doubt = Box::new(Doubt { call: id.clone(), request: call.request, class: call.class, key: call.key, evidence: evidence.to_owned() });
         match verdict {
             DoubtVerdict::Redo => {
                 self.item_mut(ix, id.item).phase = ItemPhase::Redo(doubt);
@@ -500,9 +499,8 @@ impl RunState {
                 self.make_ready(ix);
             }
         }
-        self.went_past_failure = self.steps.iter().any(|step| {
-            step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }))
-        });
+        self.went_past_failure =
+            self.steps.iter().any(|step| step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. })));
         self.set_status(at, RunStatus::Running);
     }
 
@@ -518,7 +516,6 @@ impl RunState {
         step.instead = None;
         step.outputs = None;
         step.failed_items = 0;
-        step.parsed = OnceLock::new();
         let fans_out = step.list.is_some();
         for (n, item) in (0_u32..).zip(&mut step.items).filter(|(_, item)| fans_out || matches!(item.phase, ItemPhase::InDoubt(_))) {
             match item.phase {

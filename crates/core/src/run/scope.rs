@@ -28,9 +28,10 @@ impl<'a> RunScope<'a> {
         let known = &self.state.steps[ix];
         if known.status == StepStatus::Succeeded
             && let Value::Object(map) = self.state.step_value(ix)
-                && let Some(value) = map.get(field) {
-                    return Some(Cow::Borrowed(value));
-                }
+            && let Some(value) = map.get(field)
+        {
+            return Some(Cow::Borrowed(value));
+        }
         match field {
             "status" => Some(Cow::Owned(Value::String(known.status.word().to_owned()))),
             "error" => Some(Cow::Owned(known.failure.as_ref().map_or(Value::Null, |failure| Value::String(failure.message.clone())))),
@@ -107,7 +108,11 @@ impl RunState {
             gathered.insert("results".to_owned(), results);
         } else if !node.children.is_empty() {
             let child_ids = |wanted: fn(&StepState) -> bool| -> Value {
-                node.children.iter().filter(|child| wanted(&self.steps[**child])).map(|child| Value::String(self.program.nodes[*child].step.id.to_string())).collect()
+                node.children
+                    .iter()
+                    .filter(|child| wanted(&self.steps[**child]))
+                    .map(|child| Value::String(self.program.nodes[*child].step.id.to_string()))
+                    .collect()
             };
             let results = node
                 .children

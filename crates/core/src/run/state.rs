@@ -108,7 +108,10 @@ impl RunState {
         let steps = program
             .nodes
             .iter()
-            .map(|node| StepState { waits_for: u32::try_from(node.after.len()).unwrap_or(u32::MAX) + u32::from(node.parent.is_some()), ..StepState::default() })
+            .map(|node| StepState {
+                waits_for: u32::try_from(node.after.len()).unwrap_or(u32::MAX) + u32::from(node.parent.is_some()),
+                ..StepState::default()
+            })
             .collect();
         Self {
             program,

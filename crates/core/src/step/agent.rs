@@ -15,8 +15,12 @@ const PARAMS: &[Param] = &[
     Param::optional("model", ParamType::Text, "Which model answers."),
     Param::optional("role", ParamType::Text, "The role in which it answers; a line of its instructions."),
     Param::optional("system_prompt", ParamType::Text, "Instructions that take the place of the role's."),
-    Param::optional("max_tokens", ParamType::Integer(1, 10_000_000), "Most tokens of the answer, reasoning included. Always sent, and held for before the call.")
-        .or("4096"),
+    Param::optional(
+        "max_tokens",
+        ParamType::Integer(1, 10_000_000),
+        "Most tokens of the answer, reasoning included. Always sent, and held for before the call.",
+    )
+    .or("4096"),
     Param::optional("temperature", ParamType::Number, "Sampling temperature, where the model takes one."),
     Param::optional("use_memory", ParamType::Boolean, "Read for the predecessors' files; there is no memory across runs in this release."),
     Param::optional("estimated_tokens", ParamType::Integer(0, 100_000_000), "Read for the predecessors' files; bounds are computed, not estimated."),

@@ -53,7 +53,10 @@ impl StepKind for Parallel {
 
     fn check(&self, step: &Step, problems: &mut Vec<Diagnostic>) {
         if step.steps.is_empty() {
-            problems.push(Diagnostic::error(Code::MissingKey, "params.steps", format!("step `{}` has no steps to run", step.id)).help("list them under `params.steps`"));
+            problems.push(
+                Diagnostic::error(Code::MissingKey, "params.steps", format!("step `{}` has no steps to run", step.id))
+                    .help("list them under `params.steps`"),
+            );
         }
     }
 

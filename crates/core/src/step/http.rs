@@ -18,7 +18,8 @@ const PARAMS: &[Param] = &[
     Param::optional("query", ParamType::Map, "Added to the URL, encoded."),
     Param::optional("json", ParamType::Any, "The body, sent as JSON. Instead of `body`."),
     Param::optional("body", ParamType::Text, "The body, sent as text. Instead of `json`."),
-    Param::optional("body_bytes_max", ParamType::Integer(1, 64 << 20), "Longest answer in bytes, decompressed; a longer one is a failure.").or("1048576"),
+    Param::optional("body_bytes_max", ParamType::Integer(1, 64 << 20), "Longest answer in bytes, decompressed; a longer one is a failure.")
+        .or("1048576"),
     Param::optional("allow_failure", ParamType::Boolean, "Whether a status of 400 and more is a result instead of a failure.").or("false"),
 ];
 
@@ -76,7 +77,8 @@ impl StepKind for Http {
     fn check(&self, step: &Step, problems: &mut Vec<crate::diagnostic::Diagnostic>) {
         use crate::diagnostic::{Code, Diagnostic};
         if step.params.contains_key("json") && step.params.contains_key("body") {
-            problems.push(Diagnostic::error(Code::BadValue, "params", format!("step `{}` has both `json` and `body`", step.id)).help("keep one of them"));
+            problems
+                .push(Diagnostic::error(Code::BadValue, "params", format!("step `{}` has both `json` and `body`", step.id)).help("keep one of them"));
         }
     }
 
@@ -143,7 +145,8 @@ fn finish(outputs: &[String], params: &Params, answer: Answer) -> Next {
             _ => FailureClass::Refused,
         };
         let detail: String = text_of(&answer.body).chars().take(2_000).collect();
-        let retry_after_ms = answer.headers.get("retry-after").and_then(Value::as_str).and_then(|s| s.trim().parse::<u64>().ok()).map(|s| s.saturating_mul(1_000));
+        let retry_after_ms =
+            answer.headers.get("retry-after").and_then(Value::as_str).and_then(|s| s.trim().parse::<u64>().ok()).map(|s| s.saturating_mul(1_000));
         return Next::Fail(Failure {
             retry_after_ms,
             detail: (!detail.is_empty()).then_some(detail),

@@ -28,6 +28,10 @@ pub fn map_outputs(declared: &[String], primary: Option<&str>, mut result: Map<S
     let had: Vec<&str> = result.keys().map(String::as_str).collect();
     Err(Failure::new(
         FailureClass::Invalid,
-        format!("the step did not give the declared output `{}`; it gave: {}", missing.join("`, `"), if had.is_empty() { "nothing".to_owned() } else { had.join(", ") }),
+        format!(
+            "the step did not give the declared output `{}`; it gave: {}",
+            missing.join("`, `"),
+            if had.is_empty() { "nothing".to_owned() } else { had.join(", ") }
+        ),
     ))
 }

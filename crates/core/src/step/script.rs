@@ -10,7 +10,8 @@ use crate::definition::EffectClass;
 pub(super) struct Script;
 
 const PARAMS: &[Param] = &[
-    Param::required("script", ParamType::Text, "The source. It sees `inputs` as locals and returns a table with the outputs, or one value.").read_as(Syntax::Raw),
+    Param::required("script", ParamType::Text, "The source. It sees `inputs` as locals and returns a table with the outputs, or one value.")
+        .read_as(Syntax::Raw),
     Param::optional("language", ParamType::Word(&["lua"]), "The language.").or("\"lua\""),
     Param::optional("inputs", ParamType::Map, "Values that the script sees, by name."),
     Param::optional("memory_bytes_max", ParamType::Integer(65_536, 1 << 30), "Most memory in bytes.").or("67108864"),

@@ -22,8 +22,16 @@ const PARAMS: &[Param] = &[
     Param::optional("allow_failure", ParamType::Boolean, "Whether an exit code that is not 0 is a result instead of a failure.").or("false"),
     Param::optional("output_bytes_max", ParamType::Integer(1, 64 << 20), "Most bytes kept of each output; what is beyond is left out, and said so.")
         .or("1048576"),
-    Param::optional("allow_dangerous", ParamType::Boolean, "Read for the predecessors' files; a deny-list of commands protects nobody, so there is none."),
-    Param::optional("escape_variables", ParamType::Boolean, "Read for the predecessors' files; values are never part of the command, so there is nothing to escape."),
+    Param::optional(
+        "allow_dangerous",
+        ParamType::Boolean,
+        "Read for the predecessors' files; a deny-list of commands protects nobody, so there is none.",
+    ),
+    Param::optional(
+        "escape_variables",
+        ParamType::Boolean,
+        "Read for the predecessors' files; values are never part of the command, so there is nothing to escape.",
+    ),
 ];
 
 /// How much of an output a failure shows.
@@ -128,7 +136,10 @@ fn request(params: Params) -> Result<ProcessRequest, Failure> {
         (None, None) => Vec::new(),
     };
     if argv.iter().chain(env.values()).any(|text| text.contains('\0')) {
-        return Err(Failure::new(FailureClass::Invalid, "an argument or a variable holds a NUL byte, which no process can be given; pass it by `stdin:`"));
+        return Err(Failure::new(
+            FailureClass::Invalid,
+            "an argument or a variable holds a NUL byte, which no process can be given; pass it by `stdin:`",
+        ));
     }
     if argv.first().is_none_or(String::is_empty) {
         return Err(Failure::new(FailureClass::Invalid, "there is no program to run: the first element of `argv` is empty"));

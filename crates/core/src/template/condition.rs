@@ -56,11 +56,7 @@ struct Written {
     field: String,
     operator: Operator,
     // `null` is a value to compare with; only absence is absence.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     value: Option<Value>,
 }
 
@@ -72,18 +68,13 @@ impl TryFrom<Written> for Condition {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
-        Self::new(&written.field, written.operator, written.value)
-            .map_err(|problem| problem.message)
+        Self::new(&written.field, written.operator, written.value).map_err(|problem| problem.message)
     }
 }
 
 impl From<Condition> for Written {
     fn from(condition: Condition) -> Self {
-        Self {
-            field: condition.field.to_string(),
-            operator: condition.operator,
-            value: condition.value,
-        }
+        Self { field: condition.field.to_string(), operator: condition.operator, value: condition.value }
     }
 }
 
@@ -96,14 +87,9 @@ impl Condition {
     pub fn new(field: &str, operator: Operator, value: Option<Value>) -> Result<Self, Problem> {
         let field = Path::parse(field)?;
         if operator.needs_value() && value.is_none() {
-            return Err(Problem::error(0..0, "condition missing `value`")
-                .with_help("only `not_empty`, `is_true` and `is_false` stand without one"));
+            return Err(Problem::error(0..0, "condition missing `value`").with_help("only `not_empty`, `is_true` and `is_false` stand without one"));
         }
-        Ok(Self {
-            field,
-            operator,
-            value,
-        })
+        Ok(Self { field, operator, value })
     }
 
     /// The field it reads.
@@ -145,26 +131,16 @@ impl Condition {
 
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(_), Value::Number(_)) => {
-            number(a) == number(b) && (a == b || a.is_f64() || b.is_f64())
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
-        }
+        (Value::Number(_), Value::Number(_)) => number(a) == number(b) && (a == b || a.is_f64() || b.is_f64()),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b))),
         _ => a == b,
     }
 }
 
 fn contains(container: &Value, element: &Value) -> bool {
     match container {
-        Value::String(text) => {
-            super::value::text_of(element).is_some_and(|part| text.contains(part.as_ref()))
-        }
+        Value::String(text) => super::value::text_of(element).is_some_and(|part| text.contains(part.as_ref())),
         Value::Array(items) => items.iter().any(|item| equal(item, element)),
         Value::Object(map) => element.as_str().is_some_and(|key| map.contains_key(key)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -194,10 +170,7 @@ fn is_empty(value: &Value) -> bool {
 fn is_bool(value: &Value, wanted: bool) -> bool {
     match value {
         Value::Bool(found) => *found == wanted,
-        Value::String(text) => {
-            text.trim()
-                .eq_ignore_ascii_case(if wanted { "true" } else { "false" })
-        }
+        Value::String(text) => text.trim().eq_ignore_ascii_case(if wanted { "true" } else { "false" }),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -19,9 +19,7 @@ pub enum RenderError {
         path: String,
     },
     /// Secrets are put in place by the part that sends them, never by a template.
-    #[error(
-        "`{path}` is a secret and cannot be used here; secrets go into headers, auth settings or the `env:` of a process"
-    )]
+    #[error("`{path}` is a secret and cannot be used here; secrets go into headers, auth settings or the `env:` of a process")]
     SecretNotAllowedHere {
         /// The reference as written.
         path: String,
@@ -46,17 +44,13 @@ pub enum RenderError {
         message: String,
     },
     /// A value holds a NUL byte, which no environment variable can.
-    #[error(
-        "`{path}` contains a NUL byte, which the environment cannot carry; pass it with `stdin:`"
-    )]
+    #[error("`{path}` contains a NUL byte, which the environment cannot carry; pass it with `stdin:`")]
     ShellNul {
         /// The reference as written.
         path: String,
     },
     /// A value is too long for the environment.
-    #[error(
-        "`{path}` is {bytes} bytes, more than the {SHELL_VALUE_BYTES_MAX} that the environment can carry; pass it with `stdin:`"
-    )]
+    #[error("`{path}` is {bytes} bytes, more than the {SHELL_VALUE_BYTES_MAX} that the environment can carry; pass it with `stdin:`")]
     ShellTooLong {
         /// The reference as written.
         path: String,

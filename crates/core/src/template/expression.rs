@@ -44,17 +44,10 @@ pub(super) struct Code {
 
 impl Code {
     /// Parses `source`, which begins at `offset` of the whole text, and adds its references to `references`.
-    pub(super) fn parse(
-        source: &str,
-        offset: usize,
-        references: &mut Vec<Reference>,
-    ) -> Result<Self, Problem> {
+    pub(super) fn parse(source: &str, offset: usize, references: &mut Vec<Reference>) -> Result<Self, Problem> {
         let known = references.len();
         match parse::parse(source, offset, references) {
-            Ok(node) => Ok(Self {
-                source: source.to_owned(),
-                node,
-            }),
+            Ok(node) => Ok(Self { source: source.to_owned(), node }),
             Err(problem) => {
                 references.truncate(known);
                 Err(problem)
@@ -75,22 +68,13 @@ impl Code {
     }
 
     /// Computes the value, asking the scope only for what the way through the expression needs.
-    pub(super) fn evaluate<'s>(
-        &'s self,
-        references: &'s [Reference],
-        scope: &'s dyn Scope,
-    ) -> Result<Cow<'s, Value>, RenderError> {
-        let value = Machine::new(references, scope)
-            .value(&self.node)
-            .map_err(|fault| self.explain(fault))?;
+    pub(super) fn evaluate<'s>(&'s self, references: &'s [Reference], scope: &'s dyn Scope) -> Result<Cow<'s, Value>, RenderError> {
+        let value = Machine::new(references, scope).value(&self.node).map_err(|fault| self.explain(fault))?;
         // What is only passed on from the run was bounded where it was made.
         if let Cow::Owned(made) = &value
             && size_of(made, EXPRESSION_RESULT_BYTES_MAX) > EXPRESSION_RESULT_BYTES_MAX
         {
-            return Err(RenderError::TooLarge {
-                what: format!("the result of `{}`", shorten(&self.source)),
-                bytes_max: EXPRESSION_RESULT_BYTES_MAX,
-            });
+            return Err(RenderError::TooLarge { what: format!("the result of `{}`", shorten(&self.source)), bytes_max: EXPRESSION_RESULT_BYTES_MAX });
         }
         Ok(value)
     }
@@ -98,10 +82,7 @@ impl Code {
     fn explain(&self, fault: Fault) -> RenderError {
         match fault {
             Fault::Render(error) => error,
-            Fault::Message(message) => RenderError::Expression {
-                expression: shorten(&self.source),
-                message,
-            },
+            Fault::Message(message) => RenderError::Expression { expression: shorten(&self.source), message },
         }
     }
 }
@@ -166,20 +147,14 @@ impl Expression {
 }
 
 fn too_long(span: Range<usize>) -> Problem {
-    Problem::error(
-        span,
-        format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes"),
-    )
-    .with_help("compute it in a script step, and refer to its output")
+    Problem::error(span, format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes"))
+        .with_help("compute it in a script step, and refer to its output")
 }
 
 fn inside_braces(source: &str) -> Range<usize> {
     let start = source.len() - source.trim_start().len();
     let trimmed = source.trim();
-    for (open, close, braces) in [
-        ("${", "}", super::piece::Braces::Dollar),
-        ("{{", "}}", super::piece::Braces::Double),
-    ] {
+    for (open, close, braces) in [("${", "}", super::piece::Braces::Dollar), ("{{", "}}", super::piece::Braces::Double)] {
         let whole = super::piece::closing(trimmed, open.len(), braces).map(|end| end + close.len());
         if trimmed.starts_with(open) && whole == Some(trimmed.len()) {
             return start + open.len()..start + trimmed.len() - close.len();

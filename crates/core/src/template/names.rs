@@ -31,50 +31,27 @@ impl Names {
     }
 
     /// Decides what the bare words among `references` mean, in place. All problems are returned at once.
-    pub fn bind<'r>(
-        &self,
-        references: impl IntoIterator<Item = &'r mut Reference>,
-    ) -> Vec<Problem> {
-        references
-            .into_iter()
-            .filter_map(|reference| self.bind_one(reference).err())
-            .collect()
+    pub fn bind<'r>(&self, references: impl IntoIterator<Item = &'r mut Reference>) -> Vec<Problem> {
+        references.into_iter().filter_map(|reference| self.bind_one(reference).err()).collect()
     }
 
     fn bind_one(&self, reference: &mut Reference) -> Result<(), Problem> {
-        let problem = |message: String| {
-            Problem::error(reference.span.clone(), message).at_pointer(&reference.pointer)
-        };
+        let problem = |message: String| Problem::error(reference.span.clone(), message).at_pointer(&reference.pointer);
         match &reference.root {
             Root::Item => reference.root = self.bare("item", reference)?,
             Root::Index => reference.root = self.bare("index", reference)?,
             Root::Name(name) => reference.root = self.bare(name, reference)?,
             Root::Input(name) if !self.inputs.contains(name) => {
                 let known = nearest(name, self.inputs.iter().map(String::as_str));
-                return Err(hinted(
-                    problem(format!("there is no input `{name}`")),
-                    known,
-                    "inputs.",
-                    "declare it under `inputs:`",
-                ));
+                return Err(hinted(problem(format!("there is no input `{name}`")), known, "inputs.", "declare it under `inputs:`"));
             }
             Root::Step { step, .. } => {
                 if let Some(steps) = self.steps.as_ref().filter(|steps| !steps.contains(step)) {
                     let known = nearest(step, steps.iter().map(String::as_str));
-                    return Err(hinted(
-                        problem(format!("there is no step `{step}`")),
-                        known,
-                        "",
-                        "a step is named by its `id:`",
-                    ));
+                    return Err(hinted(problem(format!("there is no step `{step}`")), known, "", "a step is named by its `id:`"));
                 }
             }
-            Root::Input(_)
-            | Root::Output { .. }
-            | Root::Variable(_)
-            | Root::Run(_)
-            | Root::Env(_)
-            | Root::Secret(_) => {}
+            Root::Input(_) | Root::Output { .. } | Root::Variable(_) | Root::Run(_) | Root::Env(_) | Root::Secret(_) => {}
         }
         Ok(())
     }
@@ -86,46 +63,32 @@ impl Names {
         } else if self.in_items && name == "index" {
             found.push((Root::Index, "the item's index".to_owned()));
         } else if self.variables.contains(name) {
-            found.push((
-                Root::Variable(name.to_owned()),
-                "an item variable".to_owned(),
-            ));
+            found.push((Root::Variable(name.to_owned()), "an item variable".to_owned()));
         }
         if let Some(steps) = self.outputs.get(name) {
             let of = format!("an output of `{}`", steps.join("` and `"));
-            let root = Root::Output {
-                name: name.to_owned(),
-                steps: steps.clone(),
-            };
+            let root = Root::Output { name: name.to_owned(), steps: steps.clone() };
             found.push((root, of));
         }
         if self.inputs.contains(name) {
             found.push((Root::Input(name.to_owned()), "an input".to_owned()));
         }
-        let problem = |message: String| {
-            Problem::error(reference.span.clone(), message).at_pointer(&reference.pointer)
-        };
+        let problem = |message: String| Problem::error(reference.span.clone(), message).at_pointer(&reference.pointer);
         if found.len() > 1 {
             let all: Vec<&str> = found.iter().map(|(_, what)| what.as_str()).collect();
-            return Err(
-                problem(format!("`{name}` is both {}", all.join(" and "))).with_help(format!(
-                    "rename one, or write the long form: `inputs.{name}` or `steps.ID.{name}`"
-                )),
-            );
+            return Err(problem(format!("`{name}` is both {}", all.join(" and ")))
+                .with_help(format!("rename one, or write the long form: `inputs.{name}` or `steps.ID.{name}`")));
         }
         if let Some((root, _)) = found.pop() {
             return Ok(root);
         }
         if matches!(name, "item" | "index") {
             return Err(
-                problem(format!("`{name}` exists only inside a fan-out or a loop"))
-                    .with_help("to keep the characters as they are, write `$${`"),
+                problem(format!("`{name}` exists only inside a fan-out or a loop")).with_help("to keep the characters as they are, write `$${`")
             );
         }
         Err(hinted(
-            problem(format!(
-                "`{name}` is neither an input nor an output of a step"
-            )),
+            problem(format!("`{name}` is neither an input nor an output of a step")),
             nearest(name, self.all()),
             "",
             "declare it under `inputs:` or a step's `outputs:`; to keep the characters as they are, write `$${`",
@@ -133,11 +96,7 @@ impl Names {
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {
-        let items: &[&str] = if self.in_items {
-            &["item", "index"]
-        } else {
-            &[]
-        };
+        let items: &[&str] = if self.in_items { &["item", "index"] } else { &[] };
         items
             .iter()
             .copied()
@@ -185,9 +144,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
     for (i, &x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {
-            let mut edits = (above[j] + usize::from(!same(x, y)))
-                .min(above[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut edits = (above[j] + usize::from(!same(x, y))).min(above[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && same(x, b[j - 1]) && same(a[i - 1], y) {
                 edits = edits.min(before[j - 1] + 1);
             }

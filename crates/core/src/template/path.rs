@@ -44,14 +44,9 @@ impl Path {
         let trimmed = text.trim();
         let from = text.len() - text.trim_start().len();
         match scan(trimmed) {
-            Some(found) if found.end == trimmed.len() => Ok(Self {
-                reference: reference(found.segments, trimmed, from)?,
-            }),
-            _ => Err(Problem::error(
-                0..text.len(),
-                format!("`{}` is not a path", super::value::shorten(text)),
-            )
-            .with_help("a path looks like `inputs.NAME`, `steps.ID.OUTPUT` or `NAME.key[0]`")),
+            Some(found) if found.end == trimmed.len() => Ok(Self { reference: reference(found.segments, trimmed, from)? }),
+            _ => Err(Problem::error(0..text.len(), format!("`{}` is not a path", super::value::shorten(text)))
+                .with_help("a path looks like `inputs.NAME`, `steps.ID.OUTPUT` or `NAME.key[0]`")),
         }
     }
 
@@ -85,10 +80,7 @@ pub(super) struct Scanned {
 }
 
 /// Words that an expression reads as something else than a name.
-pub(super) const KEYWORDS: [&str; 14] = [
-    "true", "false", "none", "null", "True", "False", "None", "not", "and", "or", "in", "is", "if",
-    "else",
-];
+pub(super) const KEYWORDS: [&str; 14] = ["true", "false", "none", "null", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else"];
 
 /// Reads the longest plain path at the start of `text`. Dashes belong to its words; a trailing dot does not.
 pub(super) fn scan(text: &str) -> Option<Scanned> {
@@ -114,9 +106,7 @@ fn scan_segment(text: &str, at: usize) -> Option<(Segment, usize)> {
     match bytes.get(at)? {
         b'.' => {
             let start = at + 1;
-            let len = word_len(&bytes[start..], |byte| {
-                byte.is_ascii_alphanumeric() || byte == b'_'
-            })?;
+            let len = word_len(&bytes[start..], |byte| byte.is_ascii_alphanumeric() || byte == b'_')?;
             let word = &text[start..start + len];
             Some((segment_of(word), start + len))
         }
@@ -147,53 +137,27 @@ fn word_len(bytes: &[u8], is_start: impl Fn(u8) -> bool) -> Option<usize> {
     if !is_start(*bytes.first()?) {
         return None;
     }
-    Some(
-        bytes
-            .iter()
-            .position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_' && *byte != b'-')
-            .unwrap_or(bytes.len()),
-    )
+    Some(bytes.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_' && *byte != b'-').unwrap_or(bytes.len()))
 }
 
 /// A word after a dot: a position if it is all digits, else a key.
 pub(super) fn segment_of(word: &str) -> Segment {
     match word.parse() {
         // `007` is a key: a position has one spelling only.
-        Ok(index)
-            if word.bytes().all(|byte| byte.is_ascii_digit())
-                && (word == "0" || !word.starts_with('0')) =>
-        {
-            Segment::Index(index)
-        }
+        Ok(index) if word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0')) => Segment::Index(index),
         _ => Segment::Key(word.to_owned()),
     }
 }
 
 /// Makes a reference of the segments of a path that was written as `text` at `from`.
-pub(super) fn reference(
-    segments: Vec<Segment>,
-    text: &str,
-    from: usize,
-) -> Result<Reference, Problem> {
+pub(super) fn reference(segments: Vec<Segment>, text: &str, from: usize) -> Result<Reference, Problem> {
     let span = from..from + text.len();
     let (root, path) = split_root(segments, text, &span)?;
-    Ok(Reference {
-        root,
-        path,
-        text: text.to_owned(),
-        span,
-        pointer: String::new(),
-        has_default: false,
-    })
+    Ok(Reference { root, path, text: text.to_owned(), span, pointer: String::new(), has_default: false })
 }
 
-fn split_root(
-    segments: Vec<Segment>,
-    text: &str,
-    span: &Range<usize>,
-) -> Result<(Root, Vec<Segment>), Problem> {
-    let problem =
-        |message: String, help: &str| Err(Problem::error(span.clone(), message).with_help(help));
+fn split_root(segments: Vec<Segment>, text: &str, span: &Range<usize>) -> Result<(Root, Vec<Segment>), Problem> {
+    let problem = |message: String, help: &str| Err(Problem::error(span.clone(), message).with_help(help));
     let count = segments.len();
     let mut rest = segments.into_iter();
     let mut next = || rest.next().map(Segment::into_key).unwrap_or_default();
@@ -202,10 +166,7 @@ fn split_root(
         "inputs" if count > 1 => Root::Input(next()),
         "env" if count > 1 => Root::Env(next()),
         "secrets" if count > 1 => Root::Secret(next()),
-        "steps" if count > 2 => Root::Step {
-            step: next(),
-            field: next(),
-        },
+        "steps" if count > 2 => Root::Step { step: next(), field: next() },
         "steps" if count > 1 => {
             return problem(
                 format!("`{text}` names a step, but none of its outputs"),
@@ -217,10 +178,7 @@ fn split_root(
             "name" => Root::Run(RunField::Name),
             "started_at" => Root::Run(RunField::StartedAt),
             other => {
-                return problem(
-                    format!("`run` has no `{other}`"),
-                    "it has `run.id`, `run.name` and `run.started_at`",
-                );
+                return problem(format!("`run` has no `{other}`"), "it has `run.id`, `run.name` and `run.started_at`");
             }
         },
         // `run` alone may be the name of an input; these four are never anything else.

@@ -21,24 +21,16 @@ pub(super) enum Piece {
 
 impl Piece {
     /// Reads what stands between the braces; `offset` is where it begins in the whole text.
-    pub(super) fn parse(
-        content: &str,
-        offset: usize,
-        references: &mut Vec<Reference>,
-    ) -> Result<Self, Problem> {
+    pub(super) fn parse(content: &str, offset: usize, references: &mut Vec<Reference>) -> Result<Self, Problem> {
         let offset = offset + content.len() - content.trim_start().len();
         let content = content.trim();
         let span = offset..offset + content.len();
         if content.is_empty() {
-            return Err(Problem::error(span, "the braces are empty").with_help(
-                "write a path between them; `$${` and `{{ '{{' }}` give the braces themselves",
-            ));
+            return Err(Problem::error(span, "the braces are empty")
+                .with_help("write a path between them; `$${` and `{{ '{{' }}` give the braces themselves"));
         }
         if references.len() >= TEMPLATE_REFERENCES_MAX {
-            return Err(Problem::error(
-                span,
-                format!("the text has more than {TEMPLATE_REFERENCES_MAX} references"),
-            ));
+            return Err(Problem::error(span, format!("the text has more than {TEMPLATE_REFERENCES_MAX} references")));
         }
         if let Some(found) = path::scan(content).filter(|found| found.end == content.len()) {
             references.push(path::reference(found.segments, content, offset)?);
@@ -52,11 +44,7 @@ impl Piece {
     }
 
     /// The piece's value; `None` for plain text.
-    pub(super) fn value<'s>(
-        &'s self,
-        references: &'s [Reference],
-        scope: &'s dyn Scope,
-    ) -> Result<Option<Cow<'s, Value>>, RenderError> {
+    pub(super) fn value<'s>(&'s self, references: &'s [Reference], scope: &'s dyn Scope) -> Result<Option<Cow<'s, Value>>, RenderError> {
         match self {
             Self::Text(_) => Ok(None),
             Self::Path(at) => references[*at].get(scope).map(Some),

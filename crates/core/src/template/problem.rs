@@ -28,20 +28,11 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            span,
-            pointer: String::new(),
-            message: message.into(),
-            help: None,
-        }
+        Self { severity: Severity::Error, span, pointer: String::new(), message: message.into(), help: None }
     }
 
     pub(super) fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(span, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {

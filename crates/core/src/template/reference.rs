@@ -71,9 +71,7 @@ impl fmt::Display for Root {
         match self {
             Self::Input(name) => write!(f, "inputs.{name}"),
             Self::Step { step, field } => write!(f, "steps.{step}.{field}"),
-            Self::Output { name, .. } | Self::Variable(name) | Self::Name(name) => {
-                f.write_str(name)
-            }
+            Self::Output { name, .. } | Self::Variable(name) | Self::Name(name) => f.write_str(name),
             Self::Item => f.write_str("item"),
             Self::Index => f.write_str("index"),
             Self::Run(RunField::Id) => f.write_str("run.id"),
@@ -108,24 +106,15 @@ impl Reference {
     /// # Errors
     ///
     /// If it is a secret.
-    pub(super) fn find<'s>(
-        &self,
-        scope: &'s dyn Scope,
-    ) -> Result<Option<Cow<'s, Value>>, RenderError> {
+    pub(super) fn find<'s>(&self, scope: &'s dyn Scope) -> Result<Option<Cow<'s, Value>>, RenderError> {
         if matches!(self.root, Root::Secret(_)) {
-            return Err(RenderError::SecretNotAllowedHere {
-                path: self.text.clone(),
-            });
+            return Err(RenderError::SecretNotAllowedHere { path: self.text.clone() });
         }
-        Ok(scope
-            .lookup(&self.root)
-            .and_then(|value| path::walk(value, &self.path)))
+        Ok(scope.lookup(&self.root).and_then(|value| path::walk(value, &self.path)))
     }
 
     /// The value, which must be there.
     pub(super) fn get<'s>(&self, scope: &'s dyn Scope) -> Result<Cow<'s, Value>, RenderError> {
-        self.find(scope)?.ok_or_else(|| RenderError::Unresolved {
-            path: self.text.clone(),
-        })
+        self.find(scope)?.ok_or_else(|| RenderError::Unresolved { path: self.text.clone() })
     }
 }

@@ -56,23 +56,11 @@ impl ShellText {
     #[must_use]
     pub fn parse(text: &str, names: &Names) -> (Option<Self>, Vec<Problem>) {
         if text.len() > SHELL_TEXT_BYTES_MAX {
-            let problem = Problem::error(
-                0..text.len(),
-                format!("the shell text is longer than {SHELL_TEXT_BYTES_MAX} bytes"),
-            );
-            return (
-                None,
-                vec![problem.with_help("put it into a script file and run that")],
-            );
+            let problem = Problem::error(0..text.len(), format!("the shell text is longer than {SHELL_TEXT_BYTES_MAX} bytes"));
+            return (None, vec![problem.with_help("put it into a script file and run that")]);
         }
         if let Some(at) = text.find('\0') {
-            return (
-                None,
-                vec![Problem::error(
-                    at..at + 1,
-                    "the shell text contains a NUL byte",
-                )],
-            );
+            return (None, vec![Problem::error(at..at + 1, "the shell text contains a NUL byte")]);
         }
         let (parsed, mut problems) = scan::scan(text, names);
         problems.sort_by_key(|problem| problem.span.start);
@@ -103,10 +91,7 @@ impl ShellText {
         for slot in &self.slots {
             env.push((slot.variable.clone(), self.render_slot(slot, scope)?));
         }
-        Ok(RenderedShell {
-            command: self.command.clone(),
-            env,
-        })
+        Ok(RenderedShell { command: self.command.clone(), env })
     }
 
     fn render_slot(&self, slot: &Slot, scope: &dyn Scope) -> Result<String, RenderError> {
@@ -115,15 +100,9 @@ impl ShellText {
             Piece::Text(text) => return Ok(text.clone()),
             piece => piece.value(&self.references, scope)?,
         };
-        let text = value
-            .as_deref()
-            .and_then(text_of)
-            .ok_or_else(|| RenderError::Null { path: path() })?;
+        let text = value.as_deref().and_then(text_of).ok_or_else(|| RenderError::Null { path: path() })?;
         if text.len() > SHELL_VALUE_BYTES_MAX {
-            return Err(RenderError::ShellTooLong {
-                path: path(),
-                bytes: text.len(),
-            });
+            return Err(RenderError::ShellTooLong { path: path(), bytes: text.len() });
         }
         if text.contains('\0') {
             return Err(RenderError::ShellNul { path: path() });

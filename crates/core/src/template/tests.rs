@@ -17,12 +17,7 @@ impl Scope for Fixed {
 }
 
 pub(super) fn fixed<const N: usize>(values: [(&str, Value); N]) -> Fixed {
-    Fixed(
-        values
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
+    Fixed(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn run() -> Fixed {
@@ -40,18 +35,13 @@ fn run() -> Fixed {
 }
 
 fn render(text: &str) -> Result<Value, RenderError> {
-    Template::parse(text)
-        .expect("the template parses")
-        .render(&run())
+    Template::parse(text).expect("the template parses").render(&run())
 }
 
 #[test]
 fn a_whole_reference_keeps_its_type() {
     assert_eq!(render("${inputs.count}"), Ok(json!(3)));
-    assert_eq!(
-        render("{{ steps.plan.tasks }}"),
-        Ok(json!([{"name": "a"}, {"name": "b"}]))
-    );
+    assert_eq!(render("{{ steps.plan.tasks }}"), Ok(json!([{"name": "a"}, {"name": "b"}])));
     assert_eq!(render("${steps.plan.nothing}"), Ok(json!(null)));
     assert_eq!(render("${steps.plan.tasks[1].name}"), Ok(json!("b")));
     assert_eq!(render("${steps.plan.tasks.0.name}"), Ok(json!("a")));
@@ -61,59 +51,32 @@ fn a_whole_reference_keeps_its_type() {
 
 #[test]
 fn inside_text_a_value_is_rendered() {
-    assert_eq!(
-        render("${inputs.repo}: ${inputs.count} {{index}} ${steps.plan.tasks}"),
-        Ok(json!(r#"acme/tool: 3 0 [{"name":"a"},{"name":"b"}]"#))
-    );
+    assert_eq!(render("${inputs.repo}: ${inputs.count} {{index}} ${steps.plan.tasks}"), Ok(json!(r#"acme/tool: 3 0 [{"name":"a"},{"name":"b"}]"#)));
     assert_eq!(render("<${steps.run-tests.stdout}>"), Ok(json!("<ok\n>")));
-    assert_eq!(
-        render("owner ${repo.split('/')[0]}"),
-        Ok(json!("owner acme"))
-    );
+    assert_eq!(render("owner ${repo.split('/')[0]}"), Ok(json!("owner acme")));
     assert_eq!(render("${my-input}!"), Ok(json!("dashed!")));
     assert_eq!(render("${my-input | upper}!"), Ok(json!("DASHED!")));
 }
 
 #[test]
 fn missing_and_null_are_errors_without_a_default() {
-    assert_eq!(
-        render("${inputs.nope}"),
-        Err(RenderError::Unresolved {
-            path: "inputs.nope".to_owned()
-        })
-    );
+    assert_eq!(render("${inputs.nope}"), Err(RenderError::Unresolved { path: "inputs.nope".to_owned() }));
     assert_eq!(
         render("a ${steps.plan.tasks[9].name}").map_err(|error| error.to_string()),
         Err("`steps.plan.tasks[9].name` has no value; give it a default: `${steps.plan.tasks[9].name | default(...)}`".to_owned())
     );
-    assert_eq!(
-        render("a ${steps.plan.nothing}"),
-        Err(RenderError::Null {
-            path: "steps.plan.nothing".to_owned()
-        })
-    );
-    assert_eq!(
-        render("a ${steps.plan.nothing | default('-')}"),
-        Ok(json!("a -"))
-    );
+    assert_eq!(render("a ${steps.plan.nothing}"), Err(RenderError::Null { path: "steps.plan.nothing".to_owned() }));
+    assert_eq!(render("a ${steps.plan.nothing | default('-')}"), Ok(json!("a -")));
     assert_eq!(render("${inputs.nope | default([])}"), Ok(json!([])));
-    assert_eq!(
-        render("${inputs.nope.deep[0].way | default(5)}"),
-        Ok(json!(5))
-    );
+    assert_eq!(render("${inputs.nope.deep[0].way | default(5)}"), Ok(json!(5)));
 }
 
 #[test]
 fn secrets_are_never_rendered() {
     let template = Template::parse("Bearer ${secrets.TOKEN}").expect("it parses");
-    assert_eq!(
-        template.references()[0].root,
-        Root::Secret("TOKEN".to_owned())
-    );
+    assert_eq!(template.references()[0].root, Root::Secret("TOKEN".to_owned()));
     let scope = fixed([("secrets.TOKEN", json!("hush"))]);
-    let refused = Err(RenderError::SecretNotAllowedHere {
-        path: "secrets.TOKEN".to_owned(),
-    });
+    let refused = Err(RenderError::SecretNotAllowedHere { path: "secrets.TOKEN".to_owned() });
     assert_eq!(template.render(&scope), refused);
     let expression = Template::parse("${secrets.TOKEN | default('') | upper}").expect("it parses");
     assert_eq!(expression.render(&scope), refused);
@@ -129,25 +92,15 @@ fn braces_can_be_written() {
 
 #[test]
 fn substitution_is_one_pass() {
-    let scope = fixed([
-        ("inputs.a", json!("${inputs.b} {{ inputs.b }} $${x}")),
-        ("inputs.b", json!("secret")),
-    ]);
+    let scope = fixed([("inputs.a", json!("${inputs.b} {{ inputs.b }} $${x}")), ("inputs.b", json!("secret"))]);
     let template = Template::parse("${inputs.a}|${inputs.b}").expect("it parses");
-    assert_eq!(
-        template.render(&scope),
-        Ok(json!("${inputs.b} {{ inputs.b }} $${x}|secret"))
-    );
+    assert_eq!(template.render(&scope), Ok(json!("${inputs.b} {{ inputs.b }} $${x}|secret")));
 }
 
 #[test]
 fn all_problems_are_found_with_their_places() {
-    let problems = Template::parse("a ${} b ${run.nope} c ${steps.x} d ${1 +} e ${open")
-        .expect_err("it is broken");
-    let found: Vec<_> = problems
-        .iter()
-        .map(|problem| (problem.span.clone(), problem.message.as_str()))
-        .collect();
+    let problems = Template::parse("a ${} b ${run.nope} c ${steps.x} d ${1 +} e ${open").expect_err("it is broken");
+    let found: Vec<_> = problems.iter().map(|problem| (problem.span.clone(), problem.message.as_str())).collect();
     assert_eq!(
         found,
         [
@@ -165,48 +118,26 @@ fn bare_names_are_bound_before_anything_runs() {
     let names = Names {
         inputs: ["repo", "both", "tests"].map(str::to_owned).into(),
         outputs: [("plan", vec!["a", "b"]), ("both", vec!["c"])]
-            .map(|(name, steps)| {
-                (
-                    name.to_owned(),
-                    steps.into_iter().map(str::to_owned).collect(),
-                )
-            })
+            .map(|(name, steps)| (name.to_owned(), steps.into_iter().map(str::to_owned).collect()))
             .into(),
         variables: ["file".to_owned()].into(),
         in_items: true,
         steps: Some(["a".to_owned()].into()),
     };
-    let mut template = Template::parse(
-        "${repo} ${plan.x} ${file} ${item} ${both} ${rpo} ${zzz | default(1)} ${steps.q.out} ${inputs.test}",
-    )
-    .expect("it parses");
+    let mut template =
+        Template::parse("${repo} ${plan.x} ${file} ${item} ${both} ${rpo} ${zzz | default(1)} ${steps.q.out} ${inputs.test}").expect("it parses");
     let problems = template.bind(&names);
-    let roots: Vec<_> = template.references()[..4]
-        .iter()
-        .map(|reference| &reference.root)
-        .collect();
+    let roots: Vec<_> = template.references()[..4].iter().map(|reference| &reference.root).collect();
     assert_eq!(
         roots,
         [
             &Root::Input("repo".to_owned()),
-            &Root::Output {
-                name: "plan".to_owned(),
-                steps: vec!["a".to_owned(), "b".to_owned()]
-            },
+            &Root::Output { name: "plan".to_owned(), steps: vec!["a".to_owned(), "b".to_owned()] },
             &Root::Variable("file".to_owned()),
             &Root::Item,
         ]
     );
-    let messages: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            format!(
-                "{}; {}",
-                problem.message,
-                problem.help.as_deref().unwrap_or_default()
-            )
-        })
-        .collect();
+    let messages: Vec<_> = problems.iter().map(|problem| format!("{}; {}", problem.message, problem.help.as_deref().unwrap_or_default())).collect();
     assert_eq!(
         messages,
         [
@@ -229,25 +160,14 @@ fn the_nearest_name_is_a_likely_one() {
 
 #[test]
 fn a_tree_keeps_its_literals_and_its_keys() {
-    let value =
-        json!({"${repo}": ["${inputs.count}", {"a/b": "x ${repo}"}], "plain": [1, null, "$${x}"]});
+    let value = json!({"${repo}": ["${inputs.count}", {"a/b": "x ${repo}"}], "plain": [1, null, "$${x}"]});
     let tree = TemplateValue::parse(&value).expect("it parses");
-    assert_eq!(
-        tree.render(&run()),
-        Ok(json!({"${repo}": [3, {"a/b": "x acme/tool"}], "plain": [1, null, "${x}"]}))
-    );
-    let pointers: Vec<_> = tree
-        .references()
-        .iter()
-        .map(|reference| reference.pointer.clone())
-        .collect();
+    assert_eq!(tree.render(&run()), Ok(json!({"${repo}": [3, {"a/b": "x acme/tool"}], "plain": [1, null, "${x}"]})));
+    let pointers: Vec<_> = tree.references().iter().map(|reference| reference.pointer.clone()).collect();
     assert_eq!(pointers, ["/${repo}/0", "/${repo}/1/a~1b"]);
     assert!(TemplateValue::parse(&json!({"a": [1, "b"]})).is_ok_and(|tree| tree.is_literal()));
     let problems = TemplateValue::parse(&json!({"a": ["${", "${1 1}"]})).expect_err("it is broken");
-    let found: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.pointer.as_str())
-        .collect();
+    let found: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(found, ["/a/0", "/a/1"]);
 }
 
@@ -293,24 +213,15 @@ fn conditions_judge_as_described() {
         ("n", "is_true", json!(null), false),
     ];
     for (field, operator, value, expected) in cases {
-        let written =
-            json!({"field": format!("inputs.{field}"), "operator": operator, "value": value});
-        let condition: Condition =
-            serde_json::from_value(written.clone()).expect("it is a condition");
+        let written = json!({"field": format!("inputs.{field}"), "operator": operator, "value": value});
+        let condition: Condition = serde_json::from_value(written.clone()).expect("it is a condition");
         assert_eq!(condition.evaluate(&scope), expected, "{written}");
     }
-    let missing: Result<Condition, _> =
-        serde_json::from_value(json!({"field": "a", "operator": "equals"}));
-    assert_eq!(
-        missing.expect_err("it has no value").to_string(),
-        "condition missing `value`"
-    );
+    let missing: Result<Condition, _> = serde_json::from_value(json!({"field": "a", "operator": "equals"}));
+    assert_eq!(missing.expect_err("it has no value").to_string(), "condition missing `value`");
     let written = json!({"field": "a.b", "operator": "not_empty"});
     let condition: Condition = serde_json::from_value(written.clone()).expect("it is a condition");
-    assert_eq!(
-        serde_json::to_value(&condition).expect("it serialises"),
-        written
-    );
+    assert_eq!(serde_json::to_value(&condition).expect("it serialises"), written);
 }
 
 fn pieces() -> impl Strategy<Value = String> {

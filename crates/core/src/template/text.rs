@@ -30,10 +30,7 @@ impl Template {
     /// All problems at once, each with its place in the text.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         if text.len() > TEMPLATE_BYTES_MAX {
-            return Err(vec![Problem::error(
-                0..text.len(),
-                format!("the text is longer than {TEMPLATE_BYTES_MAX} bytes"),
-            )]);
+            return Err(vec![Problem::error(0..text.len(), format!("the text is longer than {TEMPLATE_BYTES_MAX} bytes"))]);
         }
         let mut parsed = Parsed::default();
         parsed.read(text);
@@ -41,10 +38,7 @@ impl Template {
             return Err(parsed.problems);
         }
         parsed.end_literal();
-        Ok(Self {
-            pieces: parsed.pieces,
-            references: parsed.references,
-        })
+        Ok(Self { pieces: parsed.pieces, references: parsed.references })
     }
 
     /// Every use of a root, in the order of the text.
@@ -91,8 +85,7 @@ impl Template {
         {
             return Ok(value.into_owned());
         }
-        self.render_text(scope)
-            .map(|text| Value::String(text.into_owned()))
+        self.render_text(scope).map(|text| Value::String(text.into_owned()))
     }
 
     /// Renders to text, also where a reference is the whole.
@@ -111,16 +104,11 @@ impl Template {
                 Piece::Path(_) | Piece::Expression(_) => {
                     let source = piece.source(&self.references);
                     if let Some(value) = piece.value(&self.references, scope)? {
-                        let text = text_of(&value).ok_or_else(|| RenderError::Null {
-                            path: source.to_owned(),
-                        })?;
+                        let text = text_of(&value).ok_or_else(|| RenderError::Null { path: source.to_owned() })?;
                         out.push_str(&text);
                     }
                     if out.len() > RENDERED_BYTES_MAX {
-                        return Err(RenderError::TooLarge {
-                            what: format!("the text up to `{source}`"),
-                            bytes_max: RENDERED_BYTES_MAX,
-                        });
+                        return Err(RenderError::TooLarge { what: format!("the text up to `{source}`"), bytes_max: RENDERED_BYTES_MAX });
                     }
                 }
             }
@@ -200,8 +188,7 @@ impl Parsed {
 
     fn end_literal(&mut self) {
         if !self.literal.is_empty() {
-            self.pieces
-                .push(Piece::Text(std::mem::take(&mut self.literal)));
+            self.pieces.push(Piece::Text(std::mem::take(&mut self.literal)));
         }
     }
 }
@@ -211,7 +198,6 @@ fn unclosed(at: usize, braces: Braces) -> Problem {
         Braces::Dollar => ("${", "}", "$${"),
         Braces::Double => ("{{", "}}", "{{ '{{' }}"),
     };
-    Problem::error(at..at + 2, format!("`{open}` is never closed")).with_help(format!(
-        "close it with `{close}`, or write `{literal}` for the characters themselves"
-    ))
+    Problem::error(at..at + 2, format!("`{open}` is never closed"))
+        .with_help(format!("close it with `{close}`, or write `{literal}` for the characters themselves"))
 }

@@ -33,11 +33,7 @@ impl TemplateValue {
     pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let node = parse_node(value, &mut String::new(), 0, &mut problems);
-        if problems.is_empty() {
-            Ok(Self { node })
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Self { node }) } else { Err(problems) }
     }
 
     /// Every use of a root, in the order of the value.
@@ -80,20 +76,9 @@ impl TemplateValue {
     }
 }
 
-fn parse_node(
-    value: &Value,
-    pointer: &mut String,
-    depth: usize,
-    problems: &mut Vec<Problem>,
-) -> Node {
+fn parse_node(value: &Value, pointer: &mut String, depth: usize, problems: &mut Vec<Problem>) -> Node {
     if depth > VALUE_DEPTH_MAX {
-        problems.push(
-            Problem::error(
-                0..0,
-                format!("the value nests deeper than {VALUE_DEPTH_MAX} levels"),
-            )
-            .at_pointer(pointer),
-        );
+        problems.push(Problem::error(0..0, format!("the value nests deeper than {VALUE_DEPTH_MAX} levels")).at_pointer(pointer));
         return Node::Literal(Value::Null);
     }
     match value {
@@ -112,11 +97,7 @@ fn parse_node(
             let nodes = items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| {
-                    within(pointer, &index.to_string(), |pointer| {
-                        parse_node(item, pointer, depth + 1, problems)
-                    })
-                })
+                .map(|(index, item)| within(pointer, &index.to_string(), |pointer| parse_node(item, pointer, depth + 1, problems)))
                 .collect();
             fold_list(nodes)
         }
@@ -124,9 +105,7 @@ fn parse_node(
             let nodes = map
                 .iter()
                 .map(|(key, item)| {
-                    let node = within(pointer, key, |pointer| {
-                        parse_node(item, pointer, depth + 1, problems)
-                    });
+                    let node = within(pointer, key, |pointer| parse_node(item, pointer, depth + 1, problems));
                     (key.clone(), node)
                 })
                 .collect();
@@ -160,15 +139,10 @@ fn fold_list(nodes: Vec<Node>) -> Node {
 }
 
 fn fold_map(nodes: Vec<(String, Node)>) -> Node {
-    if !nodes
-        .iter()
-        .all(|(_, node)| matches!(node, Node::Literal(_)))
-    {
+    if !nodes.iter().all(|(_, node)| matches!(node, Node::Literal(_))) {
         return Node::Map(nodes);
     }
-    let literals = nodes
-        .into_iter()
-        .filter_map(|(key, node)| Some((key, literal(node)?)));
+    let literals = nodes.into_iter().filter_map(|(key, node)| Some((key, literal(node)?)));
     Node::Literal(Value::Object(literals.collect()))
 }
 
@@ -192,12 +166,8 @@ fn bind_node(node: &mut Node, names: &Names, problems: &mut Vec<Problem>) {
     match node {
         Node::Literal(_) => {}
         Node::Text(template) => problems.extend(template.bind(names)),
-        Node::List(items) => items
-            .iter_mut()
-            .for_each(|item| bind_node(item, names, problems)),
-        Node::Map(entries) => entries
-            .iter_mut()
-            .for_each(|(_, item)| bind_node(item, names, problems)),
+        Node::List(items) => items.iter_mut().for_each(|item| bind_node(item, names, problems)),
+        Node::Map(entries) => entries.iter_mut().for_each(|(_, item)| bind_node(item, names, problems)),
     }
 }
 
@@ -205,12 +175,7 @@ fn render_node(node: &Node, scope: &dyn Scope) -> Result<Value, RenderError> {
     Ok(match node {
         Node::Literal(value) => value.clone(),
         Node::Text(template) => template.render(scope)?,
-        Node::List(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| render_node(item, scope))
-                .collect::<Result<_, _>>()?,
-        ),
+        Node::List(items) => Value::Array(items.iter().map(|item| render_node(item, scope)).collect::<Result<_, _>>()?),
         Node::Map(entries) => {
             let mut map = Map::with_capacity(entries.len());
             for (key, item) in entries {

@@ -74,7 +74,11 @@ fn exactly_what_was_shown_runs() {
     assert_eq!(run.status(), RunStatus::Waiting);
     let pending = run.pending().remove(0);
     assert_eq!(pending.preview["command"]["env"].as_object().unwrap().values().next(), Some(&json!("rm -r build")));
-    let stored = run.log.iter().find_map(|(_, event)| if let Event::WaitStarted { input: Some(input), .. } = event { Some(input.value()) } else { None }).unwrap();
+    let stored = run
+        .log
+        .iter()
+        .find_map(|(_, event)| if let Event::WaitStarted { input: Some(input), .. } = event { Some(input.value()) } else { None })
+        .unwrap();
     assert_eq!(stored, pending.preview);
     run.ok(approve("b", None, Some(pending.hash)));
     let call = run.call("b", 0);
@@ -87,6 +91,21 @@ fn exactly_what_was_shown_runs() {
     assert_eq!(ran, Some(serde_json::to_string(&stored).unwrap()), "the stored bytes run");
     run.done("b");
     assert_eq!(run.status(), RunStatus::Completed);
+}
+
+#[test]
+fn what_runs_is_what_was_stored_and_nothing_rendered_anew() {
+    let mut run = Harness::start(workflow(vec![noop_of("a", json!("${inputs.yes}")).asks("?")]));
+    // As if the inputs rendered to something else by now.
+    for (_, event) in &mut run.log {
+        if let Event::WaitStarted { input, .. } = event {
+            *input = Some(gorgon_core::payload::Payload::of(&json!({ "value": "as it was shown" })));
+        }
+    }
+    run.state = run.replay();
+    run.ok(approve("a", None, None));
+    run.done("a");
+    assert_eq!(run.value("a")["result"], "as it was shown");
 }
 
 #[test]
@@ -127,7 +146,10 @@ fn a_decision_on_another_hash_counts_for_nothing() {
 
 #[test]
 fn each_element_is_asked_for_by_itself() {
-    let mut run = Harness::start(workflow(vec![noop_of("f", json!("${item}")).over(json!(["a", "b", "c", "d", "e"]), 2).asks_for_each("do ${item}?"), noop("after")]));
+    let mut run = Harness::start(workflow(vec![
+        noop_of("f", json!("${item}")).over(json!(["a", "b", "c", "d", "e"]), 2).asks_for_each("do ${item}?"),
+        noop("after"),
+    ]));
     let pending = run.pending();
     assert_eq!(pending.iter().map(|p| p.prompt.as_str()).collect::<Vec<_>>(), ["do a?", "do b?", "do c?", "do d?", "do e?"]);
     for n in [0, 1, 3, 4] {
@@ -224,7 +246,16 @@ fn a_question_about_results_that_are_computed_anew_is_asked_anew() {
 #[test]
 fn the_step_has_to_be_named_if_several_wait() {
     let mut run = Harness::start(workflow(vec![approval("a", "?").after(&[]), approval("b", "?").after(&[])]));
-    let any = |approved| gorgon_core::command::Command::Approve(gorgon_core::command::Decision { step: None, item: None, hash: None, approved, by: "ann".to_owned(), comment: None });
+    let any = |approved| {
+        gorgon_core::command::Command::Approve(gorgon_core::command::Decision {
+            step: None,
+            item: None,
+            hash: None,
+            approved,
+            by: "ann".to_owned(),
+            comment: None,
+        })
+    };
     assert!(run.no(any(true)).message.contains("2 approvals wait: a, b"));
     run.ok(approve("a", None, None));
     run.ok(any(true));
@@ -236,7 +267,9 @@ fn the_step_has_to_be_named_if_several_wait() {
 fn a_condition_is_judged_before_anybody_is_asked() {
     let run = Harness::start(workflow(vec![noop("a").when("inputs.no").asks("?")]));
     assert_eq!(run.status(), RunStatus::Completed);
-    let mut run = Harness::start(workflow(vec![noop("a").with(|step| step.approval = Some(Approval { prompt: "?".to_owned(), per_item: false, timeout_ms: Some(1_000) }))]));
+    let mut run = Harness::start(workflow(vec![
+        noop("a").with(|step| step.approval = Some(Approval { prompt: "?".to_owned(), per_item: false, timeout_ms: Some(1_000) })),
+    ]));
     run.pass(1_000);
     assert_eq!((run.status(), run.failure("a").message.as_str()), (RunStatus::Failed, "nobody decided on its approval in time"));
 }

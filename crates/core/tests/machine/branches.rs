@@ -80,11 +80,8 @@ fn a_branch_chooses_inside_of_a_group() {
 
 #[test]
 fn a_fallback_that_a_branch_names_is_not_taken_for_failed() {
-    let mut run = Harness::start(workflow(vec![
-        branch("way", "inputs.no", &["b"], &["a"]),
-        noop("a").after(&["way"]).or_step("b"),
-        noop("b").after(&["way"]),
-    ]));
+    let mut run =
+        Harness::start(workflow(vec![branch("way", "inputs.no", &["b"], &["a"]), noop("a").after(&["way"]).or_step("b"), noop("b").after(&["way"])]));
     run.done("a");
     assert_eq!(run.status(), RunStatus::Completed);
 }

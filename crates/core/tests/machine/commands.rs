@@ -41,17 +41,25 @@ fn situations() -> Vec<(&'static str, RunStatus, Harness)> {
         ("paused, in flight", RunStatus::Paused, after(&|run| drop(run.ok(pause())))),
         ("paused for money", RunStatus::Paused, poor(OnExhausted::Pause)),
         ("cancelling", RunStatus::Cancelling, after(&|run| drop(run.ok(cancel())))),
-        ("completed", RunStatus::Completed, after(&|run| {
-            run.done("a");
-            run.done("b");
-        })),
+        (
+            "completed",
+            RunStatus::Completed,
+            after(&|run| {
+                run.done("a");
+                run.done("b");
+            }),
+        ),
         ("partial", RunStatus::Partial, partial),
         ("failed", RunStatus::Failed, after(&|run| drop(run.fails("a", FailureClass::Refused)))),
         ("failed for money", RunStatus::Failed, poor(OnExhausted::Fail)),
-        ("cancelled", RunStatus::Cancelled, after(&|run| {
-            run.ok(cancel());
-            run.fails("a", FailureClass::Cancelled);
-        })),
+        (
+            "cancelled",
+            RunStatus::Cancelled,
+            after(&|run| {
+                run.ok(cancel());
+                run.fails("a", FailureClass::Cancelled);
+            }),
+        ),
     ]
 }
 

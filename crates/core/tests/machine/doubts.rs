@@ -65,7 +65,10 @@ fn a_second_recovery_under_the_same_owner_changes_nothing() {
 
 #[test]
 fn a_redone_call_sends_the_stored_request_with_the_stored_key() {
-    let mut run = Harness::start(workflow(vec![transform("t", "'x'"), agent("a", "say ${steps.t.result}").with(|step| step.idempotency_key = Some("k-${steps.t.result}".to_owned()))]));
+    let mut run = Harness::start(workflow(vec![
+        transform("t", "'x'"),
+        agent("a", "say ${steps.t.result}").with(|step| step.idempotency_key = Some("k-${steps.t.result}".to_owned())),
+    ]));
     let before = run.state.open[&run.call("a", 0)].clone();
     assert_eq!(before.key.as_deref(), Some("k-x"));
     run.crash();
@@ -143,7 +146,8 @@ fn an_element_in_doubt_waits_and_the_others_go_on() {
     run.crash();
     assert_eq!(run.status(), RunStatus::Waiting);
     assert_eq!(run.waits().len(), 2);
-    let say = |item, verdict| Command::Resolve(gorgon_core::command::Resolve { step: Some("f".into()), item: Some(item), verdict, by: "ann".to_owned() });
+    let say =
+        |item, verdict| Command::Resolve(gorgon_core::command::Resolve { step: Some("f".into()), item: Some(item), verdict, by: "ann".to_owned() });
     run.no(resolve("f", ResolveVerdict::Redo));
     run.ok(say(1, ResolveVerdict::Redo));
     run.ok(say(2, ResolveVerdict::Done(None)));

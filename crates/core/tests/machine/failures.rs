@@ -47,7 +47,8 @@ fn a_fallback_value_is_a_success_and_marked() {
 
 #[test]
 fn a_fallback_step_runs_only_then_and_gives_the_outputs() {
-    let definition = workflow(vec![noop_of("a", json!(1)).gives(&["x"]).or_step("b"), noop_of("b", json!(2)), transform("c", "steps.a.x").after(&["a"])]);
+    let definition =
+        workflow(vec![noop_of("a", json!(1)).gives(&["x"]).or_step("b"), noop_of("b", json!(2)), transform("c", "steps.a.x").after(&["a"])]);
     let mut run = Harness::start(definition.clone());
     run.done("a");
     assert_eq!((run.status(), run.value("c")["result"].clone()), (RunStatus::Completed, json!(1)));

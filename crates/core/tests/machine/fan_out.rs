@@ -36,11 +36,17 @@ fn failed_elements_are_null_with_their_error_and_fail_the_step() {
 
 #[test]
 fn allowed_failures_leave_null_and_an_error_and_the_run_is_partial() {
-    let mut run = Harness::start(workflow(vec![each(json!(["a", "b", "c"]), 10).allows_failures().gives(&["all"]), noop_of("after", json!("${steps.f.results}"))]));
+    let mut run = Harness::start(workflow(vec![
+        each(json!(["a", "b", "c"]), 10).allows_failures().gives(&["all"]),
+        noop_of("after", json!("${steps.f.results}")),
+    ]));
     run.done_item("f", 0);
     run.fails_item("f", 1, FailureClass::Refused);
     run.done_item("f", 2);
-    assert_eq!(run.value("f"), json!({ "successful": 2, "failed": 1, "errors": [{ "index": 1, "error": "it broke" }], "all": ["0:a", null, "2:c"], "results": ["0:a", null, "2:c"] }));
+    assert_eq!(
+        run.value("f"),
+        json!({ "successful": 2, "failed": 1, "errors": [{ "index": 1, "error": "it broke" }], "all": ["0:a", null, "2:c"], "results": ["0:a", null, "2:c"] })
+    );
     run.done("after");
     assert_eq!(run.value("after")["result"], json!(["0:a", null, "2:c"]));
     assert_eq!(run.status(), RunStatus::Partial);
@@ -116,7 +122,8 @@ fn computed_elements_need_no_call() {
 
 #[test]
 fn an_element_that_cannot_be_rendered_fails_alone() {
-    let mut run = Harness::start(workflow(vec![noop_of("f", json!("${item.name}")).over(json!([{ "name": "a" }, {}, { "name": "c" }]), 1).allows_failures()]));
+    let mut run =
+        Harness::start(workflow(vec![noop_of("f", json!("${item.name}")).over(json!([{ "name": "a" }, {}, { "name": "c" }]), 1).allows_failures()]));
     run.done_item("f", 0);
     run.done_item("f", 2);
     assert_eq!(run.value("f")["results"], json!(["a", null, "c"]));

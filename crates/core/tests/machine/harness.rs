@@ -178,15 +178,22 @@ impl Harness {
             };
             let in_flight = state.open.keys().filter(|call| inside(call)).count();
             assert_eq!(state.steps[ix].in_flight as usize, in_flight, "in flight in {}\n{}", node.step.id, shown());
-            assert!(in_flight <= node.width as usize || node.items.is_none() && node.children.is_empty(), "{} is too wide\n{}", node.step.id, shown());
+            assert!(
+                in_flight <= node.width as usize || node.items.is_none() && node.children.is_empty(),
+                "{} is too wide\n{}",
+                node.step.id,
+                shown()
+            );
         }
         assert!(state.open.len() <= state.program.definition.concurrency as usize);
-        let moves = !state.open.is_empty() || !self.blocked.is_empty() || !state.waiting_for().is_empty() || state.paused.is_some() || state.wake().is_some();
+        let moves =
+            !state.open.is_empty() || !self.blocked.is_empty() || !state.waiting_for().is_empty() || state.paused.is_some() || state.wake().is_some();
         assert!(moves || state.status.is_terminal() || state.created.is_none(), "the run is stuck\n{}", shown());
         if state.status == RunStatus::Completed {
             self.check_success();
         }
-        let mut ids: Vec<&CallId> = self.log.iter().filter_map(|(_, event)| if let Event::CallStarted(started) = event { Some(&started.call) } else { None }).collect();
+        let mut ids: Vec<&CallId> =
+            self.log.iter().filter_map(|(_, event)| if let Event::CallStarted(started) = event { Some(&started.call) } else { None }).collect();
         let all = ids.len();
         ids.sort();
         ids.dedup();
@@ -199,7 +206,9 @@ impl Harness {
             let replaced = |ix: Option<usize>| {
                 let mut here = ix;
                 while let Some(at) = here {
-                    if matches!(self.state.steps[at].instead, Some(Instead::FallbackValue { .. } | Instead::FallbackStep { .. })) || self.state.program.nodes[at].fallback_of.is_some() {
+                    if matches!(self.state.steps[at].instead, Some(Instead::FallbackValue { .. } | Instead::FallbackStep { .. }))
+                        || self.state.program.nodes[at].fallback_of.is_some()
+                    {
                         return true;
                     }
                     if matches!(self.state.steps[at].status, StepStatus::Skipped) {
@@ -214,7 +223,13 @@ impl Harness {
                 StepStatus::Skipped => true,
                 _ => false,
             };
-            assert!(good || replaced(self.state.program.find(&node.step.id)), "the run is completed, but `{}` is {:?}\n{}", node.step.id, step.status, self.history());
+            assert!(
+                good || replaced(self.state.program.find(&node.step.id)),
+                "the run is completed, but `{}` is {:?}\n{}",
+                node.step.id,
+                step.status,
+                self.history()
+            );
         }
     }
 
@@ -252,7 +267,12 @@ impl Harness {
     }
 
     pub(crate) fn call(&self, step: &str, item: u32) -> CallId {
-        self.state.open.keys().find(|call| call.step.as_str() == step && call.item == item).cloned().unwrap_or_else(|| panic!("no call of {step}[{item}] is open\n{}", self.history()))
+        self.state
+            .open
+            .keys()
+            .find(|call| call.step.as_str() == step && call.item == item)
+            .cloned()
+            .unwrap_or_else(|| panic!("no call of {step}[{item}] is open\n{}", self.history()))
     }
 
     pub(crate) fn settle(&mut self, step: &str, item: u32, outcome: Outcome) -> Vec<Event> {
@@ -359,16 +379,55 @@ pub(crate) fn digest(state: &RunState) -> String {
     let _ = writeln!(
         text,
         "{:?} halt={:?} paused={:?} open_steps={} past={} charged={:?} overage={:?} budget={:?} outputs={:?} failure={:?} at={:?} {:?} {:?} {} {:?} {}",
-        state.status, state.halt, state.paused, state.open_steps, state.went_past_failure, state.charged, state.overage, state.budget, state.outputs,
-        state.failure, state.created_at, state.ended_at, state.active_since, state.active_ms, state.last_at, state.events
+        state.status,
+        state.halt,
+        state.paused,
+        state.open_steps,
+        state.went_past_failure,
+        state.charged,
+        state.overage,
+        state.budget,
+        state.outputs,
+        state.failure,
+        state.created_at,
+        state.ended_at,
+        state.active_since,
+        state.active_ms,
+        state.last_at,
+        state.events
     );
-    let _ = writeln!(text, "work={:?}\ntimers={:?}\nsignals={:?}\nopen={:#?}\nwake={:?}", state.work, state.timers, state.signals, state.open, state.wake());
+    let _ = writeln!(
+        text,
+        "work={:?}\ntimers={:?}\nsignals={:?}\nopen={:#?}\nwake={:?}",
+        state.work,
+        state.timers,
+        state.signals,
+        state.open,
+        state.wake()
+    );
     for (ix, (node, s)) in state.program.nodes.iter().zip(&state.steps).enumerate() {
         let _ = writeln!(
             text,
             "{}: {:?} list={:?} waits_for={} open={} in_flight={} failed={} before={} next={} outputs={:?} failure={:?} tolerated={} instead={:?} skipped={:?} opened={} approved={} {:?} {:?} {:?}",
-            node.step.id, s.status, s.list, s.waits_for, s.open, s.in_flight, s.failed_items, s.attempts_before, s.next_item, s.outputs, s.failure,
-            s.tolerated, s.instead, s.skipped, s.opened, s.approved, s.started_at, s.ended_at, s.charged
+            node.step.id,
+            s.status,
+            s.list,
+            s.waits_for,
+            s.open,
+            s.in_flight,
+            s.failed_items,
+            s.attempts_before,
+            s.next_item,
+            s.outputs,
+            s.failure,
+            s.tolerated,
+            s.instead,
+            s.skipped,
+            s.opened,
+            s.approved,
+            s.started_at,
+            s.ended_at,
+            s.charged
         );
         for item in &s.items {
             let _ = writeln!(text, "  {item:?}");

@@ -7,6 +7,7 @@ mod build;
 mod harness;
 
 mod approvals;
+mod bounds;
 mod branches;
 mod budgets;
 mod commands;
@@ -18,9 +19,9 @@ mod order;
 #[path = "../../../testkit/src/sim/program.rs"]
 mod program;
 mod properties;
+mod reopened;
 mod retries;
 #[path = "../../../testkit/src/sim/rng.rs"]
 mod rng;
-mod reopened;
 mod timers;
 mod totality;

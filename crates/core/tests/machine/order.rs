@@ -27,7 +27,8 @@ fn a_chain_of_k_steps_costs_k_and_one_appends() {
 
 #[test]
 fn computations_between_calls_cost_no_append() {
-    let mut run = Harness::start(workflow(vec![noop_of("a", json!(2)), transform("b", "steps.a.result + 1"), noop_of("c", json!("${steps.b.result}"))]));
+    let mut run =
+        Harness::start(workflow(vec![noop_of("a", json!(2)), transform("b", "steps.a.result + 1"), noop_of("c", json!("${steps.b.result}"))]));
     let events = run.done("a");
     assert_eq!(Harness::names(&events), ["call_settled", "step_succeeded", "step_succeeded", "attempt_started", "call_started"]);
     run.done("c");
@@ -37,7 +38,13 @@ fn computations_between_calls_cost_no_append() {
 
 #[test]
 fn a_slow_chain_does_not_hold_another() {
-    let mut run = Harness::start(workflow(vec![noop("a1").after(&[]), noop("a2").after(&["a1"]), noop("b1").after(&[]), noop("b2").after(&["b1"]), noop("b3").after(&["b2"])]));
+    let mut run = Harness::start(workflow(vec![
+        noop("a1").after(&[]),
+        noop("a2").after(&["a1"]),
+        noop("b1").after(&[]),
+        noop("b2").after(&["b1"]),
+        noop("b3").after(&["b2"]),
+    ]));
     assert_eq!(run.open(), ["a1/0/1/0", "b1/0/1/0"]);
     run.done("b1");
     run.done("b2");
@@ -53,7 +60,12 @@ fn a_slow_chain_does_not_hold_another() {
 fn a_join_waits_for_both_sides_whichever_ends_last() {
     for last in ["l", "r"] {
         let first = if last == "l" { "r" } else { "l" };
-        let mut run = Harness::start(workflow(vec![noop("top").after(&[]), noop("l").after(&["top"]), noop("r").after(&["top"]), noop("join").after(&["l", "r"])]));
+        let mut run = Harness::start(workflow(vec![
+            noop("top").after(&[]),
+            noop("l").after(&["top"]),
+            noop("r").after(&["top"]),
+            noop("join").after(&["l", "r"]),
+        ]));
         run.done("top");
         assert_eq!(run.open(), ["l/0/1/0", "r/0/1/0"]);
         run.done(first);
@@ -82,7 +94,8 @@ fn no_more_calls_are_in_flight_than_the_file_allows() {
 
 #[test]
 fn a_result_is_taken_in_although_the_run_is_full() {
-    let mut definition = workflow(vec![noop("a").after(&[]), noop("b").after(&[]), crate::build::signal("s", "go").after(&[]), transform("t", "1").after(&["s"])]);
+    let mut definition =
+        workflow(vec![noop("a").after(&[]), noop("b").after(&[]), crate::build::signal("s", "go").after(&[]), transform("t", "1").after(&["s"])]);
     definition.concurrency = 1;
     // The signal is asked for once there is room for it, and then the second call fills the run.
     let mut run = Harness::start(definition);
@@ -111,7 +124,9 @@ fn a_step_whose_condition_is_false_is_left_out_and_the_run_is_complete() {
 #[test]
 fn a_short_condition_over_a_missing_field_is_false_and_not_equals_is_true() {
     let guarded = |id: &str, operator| {
-        noop(id).after(&["a"]).with(|step| step.when = Some(Guard::Condition(Condition::new("inputs.list.name", operator, Some(json!("x"))).unwrap())))
+        noop(id)
+            .after(&["a"])
+            .with(|step| step.when = Some(Guard::Condition(Condition::new("inputs.list.name", operator, Some(json!("x"))).unwrap())))
     };
     let definition = workflow(vec![noop("a").after(&[]), guarded("b", Operator::Equals), guarded("c", Operator::NotEquals)]);
     let mut run = Harness::start(definition);
@@ -141,7 +156,8 @@ fn a_reference_without_a_value_fails_the_step_and_is_not_tried_again() {
 
 #[test]
 fn values_are_never_templates_themselves() {
-    let mut run = Harness::start(workflow(vec![noop_of("a", json!("$${inputs.list} {{ '{{' }} x }}")), noop_of("b", json!("got ${steps.a.result}"))]));
+    let mut run =
+        Harness::start(workflow(vec![noop_of("a", json!("$${inputs.list} {{ '{{' }} x }}")), noop_of("b", json!("got ${steps.a.result}"))]));
     run.done("a");
     run.done("b");
     assert_eq!(run.value("b")["result"], "got ${inputs.list} {{ x }}");

@@ -36,20 +36,29 @@ fn command(rng: &mut Rng, run: &mut Harness, seen: &mut Vec<CallId>) -> Command 
         11 => pause(),
         12 => resume(if rng.chance(50) { Limits::default() } else { limits(rng) }),
         13 => match run.pending().first() {
-            Some(pending) => Command::Approve(Decision { step: Some(pending.step.clone()), item: Some(pending.item), hash: Some(pending.hash), approved: rng.chance(80), by: "ann".to_owned(), comment: None }),
+            Some(pending) => Command::Approve(Decision {
+                step: Some(pending.step.clone()),
+                item: Some(pending.item),
+                hash: Some(pending.hash),
+                approved: rng.chance(80),
+                by: "ann".to_owned(),
+                comment: None,
+            }),
             None => send("go", serde_json::json!(1)),
         },
         14 => send("go", serde_json::json!("${inputs.yes}")),
-        15 => doubt(run).map_or(Command::Tick, |(step, item)| Command::Resolve(Resolve {
-            step: Some(step),
-            item: Some(item),
-            verdict: match rng.below(3) {
-                0 => ResolveVerdict::Redo,
-                1 => ResolveVerdict::Done(None),
-                _ => ResolveVerdict::Fail,
-            },
-            by: "ann".to_owned(),
-        })),
+        15 => doubt(run).map_or(Command::Tick, |(step, item)| {
+            Command::Resolve(Resolve {
+                step: Some(step),
+                item: Some(item),
+                verdict: match rng.below(3) {
+                    0 => ResolveVerdict::Redo,
+                    1 => ResolveVerdict::Done(None),
+                    _ => ResolveVerdict::Fail,
+                },
+                by: "ann".to_owned(),
+            })
+        }),
         16 => retry(None),
         17 if rng.chance(10) => cancel(),
         18 => match rng.pick(seen) {
@@ -89,7 +98,9 @@ fn outcome(rng: &mut Rng, request: &Request) -> Outcome {
         },
         7 => Outcome::InDoubt { evidence: "nobody knows".to_owned() },
         _ => {
-            let class = *rng.pick(&[FailureClass::Transport, FailureClass::RateLimited, FailureClass::Refused, FailureClass::TimedOut, FailureClass::Invalid]).unwrap();
+            let class = *rng
+                .pick(&[FailureClass::Transport, FailureClass::RateLimited, FailureClass::Refused, FailureClass::TimedOut, FailureClass::Invalid])
+                .unwrap();
             Outcome::Failed { failure: Failure::new(class, "it broke"), metering }
         }
     }
@@ -114,8 +125,17 @@ fn drain(run: &mut Harness) {
         } else if let Some(call) = run.state.open.keys().next().cloned() {
             let outcome = answer(&Request::clone(&run.state.open[&call].request));
             run.ok(Command::CompleteCall { call, outcome });
-        } else if let Some(pending) = run.pending().first().filter(|pending| pending.until.is_none_or(|until| until > run.now.max(run.state.last_at))).cloned() {
-            run.ok(Command::Approve(Decision { step: Some(pending.step), item: Some(pending.item), hash: Some(pending.hash), approved: true, by: "ann".to_owned(), comment: None }));
+        } else if let Some(pending) =
+            run.pending().first().filter(|pending| pending.until.is_none_or(|until| until > run.now.max(run.state.last_at))).cloned()
+        {
+            run.ok(Command::Approve(Decision {
+                step: Some(pending.step),
+                item: Some(pending.item),
+                hash: Some(pending.hash),
+                approved: true,
+                by: "ann".to_owned(),
+                comment: None,
+            }));
         } else if let Some((step, item)) = doubt(run) {
             run.ok(Command::Resolve(Resolve { step: Some(step), item: Some(item), verdict: ResolveVerdict::Redo, by: "ann".to_owned() }));
         } else if run.waits().iter().any(|wait| matches!(wait, WaitingFor::Signal { .. })) {
@@ -177,10 +197,20 @@ proptest! {
     fn what_fits_is_never_refused_and_what_cannot_fit_never_completes(seed: u64) {
         let mut rng = Rng::new(seed);
         let mut definition: Definition = random(&mut rng);
-        definition.budget.limits = Limits { cost_nano_usd: Some(rng.below(8_000_000)), tokens: rng.chance(30).then(|| rng.below(8_000)), calls: rng.chance(30).then(|| rng.below(30)) };
-        let compiled = program(definition.clone());
+        definition.budget.limits = Limits::default();
         let inputs = serde_json::from_value(serde_json::json!({ "yes": true, "no": false, "list": [1, 2, 3], "bait": "${inputs.yes}" })).unwrap();
-        let verdict = cost(&compiled, &inputs, &ModelChoice::default(), &prices()).verdict(&definition.budget.limits);
+        let bounds = cost(&program(definition.clone()), &inputs, &ModelChoice::default(), &prices());
+        // Limits at the very edge of what the bounds say, on either side.
+        for meter in Meter::ALL {
+            let least = bounds.lower.of(meter);
+            match (rng.below(4), bounds.upper) {
+                (0, Some(upper)) => definition.budget.limits.set(meter, upper.of(meter)),
+                (1, _) if least > 0 => definition.budget.limits.set(meter, least - 1),
+                (2, _) => definition.budget.limits.set(meter, least + rng.below(1_000)),
+                _ => {}
+            }
+        }
+        let verdict = bounds.verdict(&definition.budget.limits);
         let mut run = Harness::start(definition);
         // No crash, no second chance, no lie: what the bounds speak of.
         for _ in 0..400 {
@@ -190,8 +220,10 @@ proptest! {
             let open: Vec<CallId> = run.state.open.keys().cloned().collect();
             if let Some(call) = rng.pick(&open).cloned() {
                 let request = Request::clone(&run.state.open[&call].request);
-                let outcome = match outcome(&mut rng, &request) {
-                    Outcome::InDoubt { .. } | Outcome::Succeeded { metering: Metering::Reported(_), .. } | Outcome::Failed { metering: Metering::Reported(_), .. } => answer(&request),
+                // Everything is charged in full, and much of it is tried again.
+                let outcome = match answer(&request) {
+                    _ if rng.chance(40) => Outcome::Failed { failure: Failure::new(FailureClass::Transport, "it broke"), metering: Metering::Unknown },
+                    Outcome::Succeeded { value, .. } => Outcome::Succeeded { value, metering: Metering::Unknown },
                     other => other,
                 };
                 run.ok(Command::CompleteCall { call, outcome });

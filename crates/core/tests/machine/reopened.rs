@@ -61,11 +61,8 @@ fn what_went_on_past_the_failure_runs_again_with_what_comes_of_it() {
 
 #[test]
 fn a_step_that_waited_for_two_waits_for_both_again() {
-    let mut run = Harness::start(workflow(vec![
-        noop("a").after(&[]).on_failure(OnFailure::Skip),
-        noop("b").after(&[]),
-        noop("join").after(&["a", "b"]),
-    ]));
+    let mut run =
+        Harness::start(workflow(vec![noop("a").after(&[]).on_failure(OnFailure::Skip), noop("b").after(&[]), noop("join").after(&["a", "b"])]));
     run.fails("a", FailureClass::Refused);
     run.fails("b", FailureClass::Refused);
     run.ok(retry(None));
@@ -108,7 +105,10 @@ fn a_run_that_ran_out_of_time_goes_on_where_it_was() {
         run.fails_item(step, item, FailureClass::Cancelled);
     }
     assert_eq!(run.status(), RunStatus::Failed);
-    assert_eq!((run.step("f"), run.step("p"), run.step("w"), run.step("z")), (StepStatus::Cancelled, StepStatus::Cancelled, StepStatus::Cancelled, StepStatus::Pending));
+    assert_eq!(
+        (run.step("f"), run.step("p"), run.step("w"), run.step("z")),
+        (StepStatus::Cancelled, StepStatus::Cancelled, StepStatus::Cancelled, StepStatus::Pending)
+    );
     run.ok(retry(None));
     assert_eq!(run.open(), ["f/1/2/0", "f/3/1/0", "full/0/2/0", "y/0/2/0"]);
     for (step, item) in [("f", 1), ("f", 3), ("f", 2), ("full", 0), ("y", 0), ("z", 0)] {

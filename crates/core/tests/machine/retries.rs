@@ -64,14 +64,22 @@ fn without_a_number_only_transient_failures_are_tried_again_and_only_twice() {
             assert_eq!(tries(class, effect), 1, "{class:?} {effect:?}");
         }
     }
-    for class in [FailureClass::Refused, FailureClass::Invalid, FailureClass::Denied, FailureClass::Budget, FailureClass::Rejected, FailureClass::Cancelled] {
+    for class in
+        [FailureClass::Refused, FailureClass::Invalid, FailureClass::Denied, FailureClass::Budget, FailureClass::Rejected, FailureClass::Cancelled]
+    {
         assert_eq!(tries(class, EffectClass::Repeatable), 1, "{class:?}");
     }
 }
 
 #[test]
 fn a_number_covers_every_failure_that_trying_again_could_mend() {
-    for (class, wanted) in [(FailureClass::Refused, 4), (FailureClass::Transport, 4), (FailureClass::Invalid, 1), (FailureClass::Denied, 1), (FailureClass::Cancelled, 1)] {
+    for (class, wanted) in [
+        (FailureClass::Refused, 4),
+        (FailureClass::Transport, 4),
+        (FailureClass::Invalid, 1),
+        (FailureClass::Denied, 1),
+        (FailureClass::Cancelled, 1),
+    ] {
         let mut run = Harness::start(workflow(vec![shell("a", "false").tries(4)]));
         let mut attempts = 0;
         while run.status() != RunStatus::Failed {

@@ -71,7 +71,15 @@ fn signals_that_nobody_takes_are_not_kept_without_end() {
     }
     let mut full = run.state.clone();
     let prices = crate::harness::prices();
-    let facts = gorgon_core::facts::Facts { now: run.now, seed: 0, epoch: 1, prices: &prices, permits: run.permits.clone(), dollars_limited: false, refused: std::collections::BTreeMap::new() };
+    let facts = gorgon_core::facts::Facts {
+        now: run.now,
+        seed: 0,
+        epoch: 1,
+        prices: &prices,
+        permits: run.permits.clone(),
+        dollars_limited: false,
+        refused: std::collections::BTreeMap::new(),
+    };
     assert!(gorgon_core::command::decide_in_place(&mut full, send("x", json!(1)), &facts).is_err());
     let call = run.call("a", 0);
     let outcome = crate::harness::answer(&gorgon_core::call::Request::Noop {});
@@ -170,6 +178,7 @@ fn a_cancelled_run_ends_when_what_was_in_flight_has_stopped() {
     let mut run = Harness::start(workflow(vec![noop("a").after(&[]), noop("b").after(&[]), wait("w", 1).after(&[]), noop("c").after(&["a"])]));
     run.ok(cancel());
     assert_eq!((run.status(), run.open().len(), run.state.open.len()), (RunStatus::Cancelling, 0, 2));
+    assert_eq!(run.state.wake(), None, "no timer of a run that is ending can be waited for");
     run.no(cancel());
     run.no(pause());
     run.no(resume(gorgon_core::budget::Limits::default()));

@@ -19,10 +19,14 @@ fn any_event(rng: &mut Rng) -> Event {
     let at = json!({ "step": step, "item": item });
     let call = json!({ "step": step, "item": item, "attempt": any_number(rng), "call": any_number(rng), "redo": any_number(rng) });
     let failure = json!({ "class": "refused", "message": "no" });
-    let outcome = [json!({ "succeeded": { "value": 1 } }), json!({ "failed": { "failure": failure } }), json!({ "in_doubt": { "evidence": "" } })][rng.below(3) as usize].clone();
+    let outcome = [json!({ "succeeded": { "value": 1 } }), json!({ "failed": { "failure": failure } }), json!({ "in_doubt": { "evidence": "" } })]
+        [rng.below(3) as usize]
+        .clone();
     let amounts = json!({ "cost_nano_usd": rng.next() >> rng.below(60), "tokens": rng.next() >> rng.below(60), "calls": any_number(rng) });
     let settlement = if rng.chance(50) { json!({ "held": amounts, "charged": amounts, "source": "reported" }) } else { Value::Null };
-    let wait = [json!({ "timer": { "ms": 5 } }), json!({ "signal": { "name": "go" } }), json!({ "approval": { "prompt": "?", "preview": 1 } })][rng.below(3) as usize].clone();
+    let wait = [json!({ "timer": { "ms": 5 } }), json!({ "signal": { "name": "go" } }), json!({ "approval": { "prompt": "?", "preview": 1 } })]
+        [rng.below(3) as usize]
+        .clone();
     let hash = "0".repeat(64);
     let until = rng.chance(50).then(|| any_number(rng));
     let status = *rng.pick(&["queued", "running", "waiting", "paused", "cancelling", "completed", "failed"]).unwrap();
@@ -33,19 +37,29 @@ fn any_event(rng: &mut Rng) -> Event {
         json!({ "cancelled": { "by": "x" } }),
     ][rng.below(4) as usize]
         .clone();
-    let instead = [Value::Null, json!("resolved"), json!({ "failed_items": { "failed": 1 } }), json!({ "default_output": { "failure": failure } })][rng.below(4) as usize].clone();
+    let instead = [Value::Null, json!("resolved"), json!({ "failed_items": { "failed": 1 } }), json!({ "default_output": { "failure": failure } })]
+        [rng.below(4) as usize]
+        .clone();
     let event = match rng.below(27) {
-        0 => json!({ "run_created": { "edition": 1, "id": "run_00000000000000000000000007", "definition": hash, "plan": hash, "inputs": { "yes": 1 }, "start": { "tenant": "", "by": "", "folder": "" }, "limits": { "cost_nano_usd": rng.next() } } }),
+        0 => {
+            json!({ "run_created": { "edition": 1, "id": "run_00000000000000000000000007", "definition": hash, "plan": hash, "inputs": { "yes": 1 }, "start": { "tenant": "", "by": "", "folder": "" }, "limits": { "cost_nano_usd": rng.next() } } })
+        }
         1 => json!({ "status_changed": { "status": status } }),
         2 => json!({ "step_skipped": { "step": step, "reason": "branch" } }),
         3 => json!({ "group_opened": { "step": step } }),
         4 => json!({ "fanned_out": { "step": step, "items": [1, 2, 3], "count": any_number(rng) } }),
         5 => json!({ "attempt_started": { "at": at, "attempt": any_number(rng), "input": {} } }),
-        6 => json!({ "call_started": { "call": call, "request": { "noop": {} }, "class": "pure", "epoch": any_number(rng), "timeout_ms": 1, "hold": { "amounts": amounts, "table": hash } } }),
+        6 => {
+            json!({ "call_started": { "call": call, "request": { "noop": {} }, "class": "pure", "epoch": any_number(rng), "timeout_ms": 1, "hold": { "amounts": amounts, "table": hash } } })
+        }
         7 => json!({ "call_settled": { "call": call, "outcome": outcome, "settlement": settlement } }),
-        8 => json!({ "call_doubted": { "call": call, "evidence": "", "verdict": *rng.pick(&["redo", "fail", "ask", "leave"]).unwrap(), "settlement": settlement } }),
+        8 => {
+            json!({ "call_doubted": { "call": call, "evidence": "", "verdict": *rng.pick(&["redo", "fail", "ask", "leave"]).unwrap(), "settlement": settlement } })
+        }
         9 => json!({ "doubt_resolved": { "at": at, "resolution": *rng.pick(&["redo", "fail"]).unwrap(), "by": "" } }),
-        10 | 26 => json!({ "wait_started": { "at": at, "attempt": any_number(rng), "wait": wait, "until": until, "gate": rng.chance(50), "hash": hash } }),
+        10 | 26 => {
+            json!({ "wait_started": { "at": at, "attempt": any_number(rng), "wait": wait, "until": until, "gate": rng.chance(50), "hash": hash } })
+        }
         11 => json!({ "approval_decided": { "at": at, "hash": hash, "approved": rng.chance(50), "by": "" } }),
         12 => json!({ "signal_received": { "name": "go", "payload": 1 } }),
         13 => json!({ "wait_ended": { "at": at, "outcome": outcome, "signal": "go" } }),

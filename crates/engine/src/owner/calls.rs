@@ -84,7 +84,8 @@ impl Calls {
         self.shared.call_started();
         let stored = StoredCall::ordered_by(receipt, call.id.clone(), Arc::clone(&call.request));
         let Some(executor) = self.shared.executor(family) else {
-            let failure = gorgon_core::call::Failure::new(gorgon_core::call::FailureClass::Invalid, "this process has no executor for calls of that kind");
+            let failure =
+                gorgon_core::call::Failure::new(gorgon_core::call::FailureClass::Invalid, "this process has no executor for calls of that kind");
             let outcome = Outcome::Failed { failure, metering: gorgon_core::call::Metering::None };
             let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
             self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });

@@ -7,7 +7,9 @@ use gorgon_core::run::{RunStatus, StepStatus};
 use gorgon_engine::CommandError;
 use serde_json::json;
 
-use crate::support::{Bench, PRICE, approve, cancel, completed, ended, failed, pause, reject, resume, retry, run, signal, start, step, tell, until, value};
+use crate::support::{
+    Bench, PRICE, approve, cancel, completed, ended, failed, pause, reject, resume, retry, run, signal, start, step, tell, until, value,
+};
 
 #[tokio::test(start_paused = true)]
 async fn an_approval_lets_go_on_what_waits_for_it_and_nothing_else_stands_still() {
@@ -38,7 +40,14 @@ async fn one_element_that_waits_for_approval_does_not_hold_up_the_others() {
     let others = until(&engine, id, "the others are done", |state| state.open.is_empty() && state.pending_approvals().len() == 1).await;
     assert_eq!(others.pending_approvals()[0].item, 2);
     assert_eq!((bench.world.seen_of("fan").len(), bench.world.seen_of("after").len()), (4, 0));
-    let decision = gorgon_core::command::Decision { step: Some("fan".into()), item: Some(2), hash: Some(third.hash), approved: true, by: "ann".to_owned(), comment: None };
+    let decision = gorgon_core::command::Decision {
+        step: Some("fan".into()),
+        item: Some(2),
+        hash: Some(third.hash),
+        approved: true,
+        by: "ann".to_owned(),
+        comment: None,
+    };
     tell(&engine, id, gorgon_core::command::Command::Approve(decision.clone())).await;
     let second = engine.command(id, gorgon_core::command::Command::Approve(decision)).await;
     assert!(matches!(second, Err(CommandError::Rejected(_))), "{second:?}");
@@ -75,7 +84,11 @@ async fn a_signal_that_comes_too_early_is_kept() {
     let bench = Bench::new();
     let engine = bench.engine().await;
     bench.world.hold("a");
-    let id = start(&engine, "name: early\noutputs: [word]\nsteps:\n  - {id: a, type: noop}\n  - {id: b, type: signal, params: {name: go}, outputs: [word]}\n").await;
+    let id = start(
+        &engine,
+        "name: early\noutputs: [word]\nsteps:\n  - {id: a, type: noop}\n  - {id: b, type: signal, params: {name: go}, outputs: [word]}\n",
+    )
+    .await;
     bench.world.until_in_flight("a", 1).await;
     tell(&engine, id, signal("go", json!("now"))).await;
     bench.world.let_go("a");

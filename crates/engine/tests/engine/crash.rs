@@ -14,7 +14,9 @@ use gorgon_engine::Engine;
 use gorgon_ports::{RunFilter, Runs, TenantScope};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Faulty, TENANT, Way, World, answers, events, failed, history, model_answer, new_run, outputs, patiently, settled, value, within};
+use crate::support::{
+    Bench, Faulty, TENANT, Way, World, answers, events, failed, history, model_answer, new_run, outputs, patiently, settled, value, within,
+};
 
 /// A workflow whose every append is a place to die.
 struct Reference {
@@ -273,7 +275,10 @@ async fn drive_until(engine: &Engine, run: RunId, died: impl Fn() -> bool) -> Ar
         for command in answers(&state) {
             let answered = engine.command(run, command).await;
             // The answer to the one before may have made this one stale; a run that stands still for it would be seen as one that does not end.
-            assert!(died() || answered.as_ref().is_err_and(|error| matches!(error, gorgon_engine::CommandError::Rejected(_))) || answered.is_ok(), "{answered:?}");
+            assert!(
+                died() || answered.as_ref().is_err_and(|error| matches!(error, gorgon_engine::CommandError::Rejected(_))) || answered.is_ok(),
+                "{answered:?}"
+            );
         }
         if died() {
             return state;
@@ -284,7 +289,12 @@ async fn drive_until(engine: &Engine, run: RunId, died: impl Fn() -> bool) -> Ar
 
 fn every_step_ended(state: &RunState, what: &str) {
     for (node, step) in state.program.nodes.iter().zip(&state.steps) {
-        assert!(matches!(step.status, StepStatus::Succeeded | StepStatus::Skipped | StepStatus::Failed), "{} is {:?}\n{what}", node.step.id, step.status);
+        assert!(
+            matches!(step.status, StepStatus::Succeeded | StepStatus::Skipped | StepStatus::Failed),
+            "{} is {:?}\n{what}",
+            node.step.id,
+            step.status
+        );
     }
     assert!(state.open.is_empty(), "{what}");
 }
@@ -302,10 +312,12 @@ fn nothing_is_done_twice(world: &World, events: &[Event], in_flight: &BTreeSet<C
     for (call, times) in &executions {
         assert_eq!(*times, 1, "{call} was performed {times} times\n{what}");
     }
-    let ordered: BTreeSet<CallId> = events.iter().filter_map(|event| if let Event::CallStarted(started) = event { Some(started.call.clone()) } else { None }).collect();
+    let ordered: BTreeSet<CallId> =
+        events.iter().filter_map(|event| if let Event::CallStarted(started) = event { Some(started.call.clone()) } else { None }).collect();
     let performed: BTreeSet<CallId> = executions.keys().cloned().collect();
     assert!(performed.is_subset(&ordered), "what was performed was ordered\n{what}");
-    let settled: BTreeSet<CallId> = events.iter().filter_map(|event| if let Event::CallSettled { call, .. } = event { Some(call.clone()) } else { None }).collect();
+    let settled: BTreeSet<CallId> =
+        events.iter().filter_map(|event| if let Event::CallSettled { call, .. } = event { Some(call.clone()) } else { None }).collect();
     let mut doubts: BTreeMap<(String, u32, u32, u32), u32> = BTreeMap::new();
     for event in events {
         if let Event::CallDoubted { call, .. } = event {

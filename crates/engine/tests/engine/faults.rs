@@ -76,7 +76,12 @@ async fn those_who_wait_in_the_mailbox_of_an_owner_that_breaks_are_answered() {
     let journal = Faulty::after(1, Way::Closed, &bench.store);
     let engine = Engine::open(bench.options_on(journal)).await.expect("the engine opens");
     let run = start(&engine, "name: s\nsteps:\n  - {id: a, type: signal, params: {name: go}}\n").await;
-    let asking: Vec<_> = (0..600).map(|_| { let engine = engine.clone(); tokio::spawn(async move { engine.command(run, signal("go", serde_json::json!(null))).await }) }).collect();
+    let asking: Vec<_> = (0..600)
+        .map(|_| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.command(run, signal("go", serde_json::json!(null))).await })
+        })
+        .collect();
     for asked in asking {
         let answer = patiently("it is answered", asked).await.expect("it asks");
         assert!(matches!(answer, Err(CommandError::Store(_))), "{answer:?}");

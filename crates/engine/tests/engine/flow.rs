@@ -65,7 +65,8 @@ async fn a_step_that_fails_fails_the_run_and_nothing_after_it_runs() {
     let bench = Bench::new();
     let engine = bench.engine().await;
     bench.world.answer("b", |_| crate::support::value(&json!({ "exit_code": 3, "stdout": "", "stderr": "no", "truncated": false })));
-    let state = run(&engine, "name: fails\nsteps:\n  - {id: a, type: noop}\n  - {id: b, type: shell, command: 'false'}\n  - {id: c, type: noop}\n").await;
+    let state =
+        run(&engine, "name: fails\nsteps:\n  - {id: a, type: noop}\n  - {id: b, type: shell, command: 'false'}\n  - {id: c, type: noop}\n").await;
     assert_eq!(state.status, RunStatus::Failed);
     assert_eq!(bench.world.seen_of("c").len(), 0);
     assert_eq!(outputs(&state), Value::Object(serde_json::Map::new()));
@@ -97,7 +98,9 @@ async fn a_wide_run_on_a_real_file_is_read_back_as_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new();
     let open = || async {
-        let store = std::sync::Arc::new(gorgon_store_sqlite::SqliteStore::open(gorgon_store_sqlite::Options::new(folder.path().join("state.db"))).expect("the store opens"));
+        let store = std::sync::Arc::new(
+            gorgon_store_sqlite::SqliteStore::open(gorgon_store_sqlite::Options::new(folder.path().join("state.db"))).expect("the store opens"),
+        );
         gorgon_engine::Engine::open(options(store.clone(), store.clone(), store, &world, TokioClock::start())).await.expect("the engine opens")
     };
     let engine = open().await;

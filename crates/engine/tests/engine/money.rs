@@ -12,10 +12,13 @@ use gorgon_core::run::RunStatus;
 use gorgon_engine::Engine;
 use serde_json::json;
 
-use crate::support::{Bench, Faulty, PRICE, Way, cancel, completed, ended, events, failed, model_answer, patiently, resume, settled, start, start_with, tell, until};
+use crate::support::{
+    Bench, Faulty, PRICE, Way, cancel, completed, ended, events, failed, model_answer, patiently, resume, settled, start, start_with, tell, until,
+};
 
 /// Holds at most: 5 bytes of prompt and 64 of frame at 1.25 (the dearest way to read), 100 out at 2.000000001, in thousands of nano-dollars.
-const ASK: &str = "name: ask\nsteps:\n  - {id: ask, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100, retry: {max_attempts: 1}}\n";
+const ASK: &str =
+    "name: ask\nsteps:\n  - {id: ask, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100, retry: {max_attempts: 1}}\n";
 
 fn hold() -> u64 {
     PRICE.worst_nano_usd(69, 100)
@@ -51,7 +54,10 @@ fn fifty_runs_on_four_threads_never_lose_their_turn_for_money() {
         let engine = Engine::open(bench.options_on(journal)).await.expect("the engine opens");
         let cost = PRICE.cost_nano_usd(&TokenUsage { input_uncached: 10, output_text: 5, ..TokenUsage::default() });
         engine.set_limit(None, Meter::Usd, 250 * cost + hold()).await.expect("the limit is set");
-        let text = "name: ask\nsteps:\n".to_owned() + &(0..5).map(|n| format!("  - {{id: a{n}, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100}}\n")).collect::<String>();
+        let text = "name: ask\nsteps:\n".to_owned()
+            + &(0..5)
+                .map(|n| format!("  - {{id: a{n}, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100}}\n"))
+                .collect::<String>();
         let asking: Vec<_> = (0..50)
             .map(|_| {
                 let (engine, text) = (engine.clone(), text.clone());
@@ -183,10 +189,21 @@ async fn over_a_thousand_calls_everybody_agrees_to_the_nano_dollar() {
         let output = (roll >> 8) % (request.output_tokens_max + 1);
         let reasoning = output / 3;
         let input = (roll >> 24) % request.input_tokens_bound();
-        let usage = TokenUsage { input_uncached: input / 2, input_cache_read: input / 4, input_cache_write: input / 4, output_text: output - reasoning, output_reasoning: reasoning };
+        let usage = TokenUsage {
+            input_uncached: input / 2,
+            input_cache_read: input / 4,
+            input_cache_write: input / 4,
+            output_text: output - reasoning,
+            output_reasoning: reasoning,
+        };
         let full = PRICE.worst_nano_usd(request.input_tokens_bound(), request.output_tokens_max);
         // The bill is worked out from the parts, not by the code under test.
-        let parts = [(usage.input_uncached, 1_000_000_000_u128), (usage.input_cache_read, 100_000_000), (usage.input_cache_write, 1_250_000_000), (output, 2_000_000_001)];
+        let parts = [
+            (usage.input_uncached, 1_000_000_000_u128),
+            (usage.input_cache_read, 100_000_000),
+            (usage.input_cache_write, 1_250_000_000),
+            (output, 2_000_000_001),
+        ];
         let micro: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * price).sum();
         let cost = u64::try_from(micro.div_ceil(1_000_000)).expect("it fits");
         let (charge, outcome) = match roll % 10 {
@@ -236,13 +253,18 @@ fn thirty_runs_share_a_budget_on_a_real_file() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(gorgon_store_sqlite::SqliteStore::open(gorgon_store_sqlite::Options::new(folder.path().join("state.db"))).expect("the store opens"));
+        let store = Arc::new(
+            gorgon_store_sqlite::SqliteStore::open(gorgon_store_sqlite::Options::new(folder.path().join("state.db"))).expect("the store opens"),
+        );
         let world = crate::support::World::new();
         let options = crate::support::options(store.clone(), store.clone(), store.clone(), &world, crate::support::TokioClock::start());
         let engine = Engine::open(options).await.expect("the engine opens");
         let cost = PRICE.cost_nano_usd(&TokenUsage { input_uncached: 10, output_text: 5, ..TokenUsage::default() });
         engine.set_limit(None, Meter::Usd, 90 * cost + hold()).await.expect("the limit is set");
-        let text = "name: ask\nbudget: {max_cost_usd: 1}\nsteps:\n".to_owned() + &(0..3).map(|n| format!("  - {{id: a{n}, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100}}\n")).collect::<String>();
+        let text = "name: ask\nbudget: {max_cost_usd: 1}\nsteps:\n".to_owned()
+            + &(0..3)
+                .map(|n| format!("  - {{id: a{n}, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100}}\n"))
+                .collect::<String>();
         let asking: Vec<_> = (0..30)
             .map(|_| {
                 let (engine, text) = (engine.clone(), text.clone());

@@ -92,7 +92,9 @@ async fn a_paused_run_whose_process_died_is_recovered() {
     let bench = Bench::new();
     let engine = bench.engine().await;
     bench.world.hold("a");
-    let run = start(&engine, "name: paused\nsteps:\n  - {id: a, type: http, url: 'https://example.invalid/', method: GET}\n  - {id: b, type: noop}\n").await;
+    let run =
+        start(&engine, "name: paused\nsteps:\n  - {id: a, type: http, url: 'https://example.invalid/', method: GET}\n  - {id: b, type: noop}\n")
+            .await;
     bench.world.until_in_flight("a", 1).await;
     tell(&engine, run, crate::support::pause()).await;
     bench.world.crash();
@@ -127,7 +129,8 @@ async fn a_second_engine_takes_over_and_the_first_one_stops() {
     for step in ["a", "other"] {
         bench.world.hold(step);
     }
-    let run = start(&first, "name: two\nsteps:\n  - {id: a, type: http, url: 'https://example.invalid/', method: GET}\n  - {id: b, type: noop}\n").await;
+    let run =
+        start(&first, "name: two\nsteps:\n  - {id: a, type: http, url: 'https://example.invalid/', method: GET}\n  - {id: b, type: noop}\n").await;
     let other = start(&first, "name: other\nsteps:\n  - {id: other, type: http, url: 'https://example.invalid/', method: GET}\n").await;
     bench.world.until_in_flight("a", 1).await;
     bench.world.until_in_flight("other", 1).await;
@@ -177,7 +180,9 @@ async fn a_shutdown_waits_for_calls_in_flight_and_starts_nothing_new() {
     let before = tokio::time::Instant::now();
     engine.drain();
     let mut activity = engine.activity();
-    patiently("it falls quiet", activity.wait_for(|activity| activity.active_runs == 0 && activity.calls_in_flight == 0)).await.expect("the engine lasts");
+    patiently("it falls quiet", activity.wait_for(|activity| activity.active_runs == 0 && activity.calls_in_flight == 0))
+        .await
+        .expect("the engine lasts");
     assert_eq!(before.elapsed().as_secs(), 5);
     assert_eq!(bench.world.seen().len(), 1);
     let next = bench.engine().await;

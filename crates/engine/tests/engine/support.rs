@@ -93,7 +93,10 @@ pub(crate) fn options(journal: Arc<dyn Journal>, runs: Arc<dyn Runs>, ledger: Ar
         runs,
         ledger,
         executors: world.executors(),
-        prices: PriceTable::new(IndexMap::from([("m".to_owned(), Model { price: Some(PRICE), input_tokens_max: Some(100_000), output_tokens_max: None })])),
+        prices: PriceTable::new(IndexMap::from([(
+            "m".to_owned(),
+            Model { price: Some(PRICE), input_tokens_max: Some(100_000), output_tokens_max: None },
+        )])),
         providers: vec!["lab".to_owned()],
         clock: Arc::new(clock),
         entropy: Arc::new(SystemEntropy),
@@ -118,7 +121,14 @@ pub(crate) fn definition(text: &str) -> Arc<Definition> {
 
 pub(crate) fn new_run(text: &str, inputs: Value) -> CreateRun {
     let inputs: BTreeMap<String, Value> = inputs.as_object().cloned().unwrap_or_default().into_iter().collect();
-    CreateRun { definition: definition(text), source: Some(text.to_owned()), goals: Vec::new(), inputs, start: Start::default(), limits: Limits::default() }
+    CreateRun {
+        definition: definition(text),
+        source: Some(text.to_owned()),
+        goals: Vec::new(),
+        inputs,
+        start: Start::default(),
+        limits: Limits::default(),
+    }
 }
 
 pub(crate) async fn start(engine: &Engine, text: &str) -> RunId {
@@ -147,7 +157,13 @@ pub(crate) async fn until(engine: &Engine, run: RunId, what: &str, wanted: impl 
     until_within(PATIENCE, engine, run, what, wanted).await
 }
 
-pub(crate) async fn until_within(limit: Duration, engine: &Engine, run: RunId, what: &str, mut wanted: impl FnMut(&RunState) -> bool) -> Arc<RunState> {
+pub(crate) async fn until_within(
+    limit: Duration,
+    engine: &Engine,
+    run: RunId,
+    what: &str,
+    mut wanted: impl FnMut(&RunState) -> bool,
+) -> Arc<RunState> {
     let looking = async {
         let seen = engine.history(run).await.expect("the run can be read").last().map_or(0, |last| last.pos);
         let mut watch = engine.watch(run, seen).await.expect("the run can be watched");
@@ -194,7 +210,9 @@ pub(crate) async fn history(engine: &Engine, run: RunId) -> String {
 /// What the settlements of these events come to.
 pub(crate) fn settled(events: &[Event]) -> Amounts {
     events.iter().fold(Amounts::ZERO, |sum, event| match event {
-        Event::CallSettled { settlement: Some(settlement), .. } | Event::CallDoubted { settlement: Some(settlement), .. } => sum.plus(settlement.charged),
+        Event::CallSettled { settlement: Some(settlement), .. } | Event::CallDoubted { settlement: Some(settlement), .. } => {
+            sum.plus(settlement.charged)
+        }
         _ => sum,
     })
 }

@@ -15,7 +15,11 @@ async fn waits_end_when_their_time_has_come_and_not_before() {
         let bench = Bench::new();
         let engine = bench.engine().await;
         let before = bench.clock.now();
-        let run = start(&engine, &format!("name: nap\nsteps:\n  - {{id: nap, type: wait, seconds: {}}}\n  - {{id: after, type: noop}}\n", ms as f64 / 1000.0)).await;
+        let run = start(
+            &engine,
+            &format!("name: nap\nsteps:\n  - {{id: nap, type: wait, seconds: {}}}\n  - {{id: after, type: noop}}\n", ms as f64 / 1000.0),
+        )
+        .await;
         let state = until_within(DAY, &engine, run, "the wait ends", |state| state.status.is_terminal()).await;
         completed(&state);
         let took = bench.clock.now().since_ms(before);
@@ -95,6 +99,8 @@ async fn ten_thousand_sleeping_runs_have_no_owners_and_all_wake() {
     crate::support::patiently("all owners leave", activity.wait_for(|activity| activity.active_runs == 0)).await.expect("the engine lasts");
     until_within(DAY, &engine, last.expect("there is one"), "the last one wakes", |state| state.status == RunStatus::Completed).await;
     crate::support::patiently("all owners leave", activity.wait_for(|activity| activity.active_runs == 0)).await.expect("the engine lasts");
-    let left = engine.list(&gorgon_ports::RunFilter { statuses: vec![RunStatus::Waiting, RunStatus::Running], limit: 10, ..gorgon_ports::RunFilter::default() }).await;
+    let left = engine
+        .list(&gorgon_ports::RunFilter { statuses: vec![RunStatus::Waiting, RunStatus::Running], limit: 10, ..gorgon_ports::RunFilter::default() })
+        .await;
     assert_eq!(left.expect("the store answers"), []);
 }

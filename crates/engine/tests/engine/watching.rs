@@ -72,7 +72,8 @@ async fn a_watcher_that_is_far_behind_misses_nothing() {
     // More frames than are kept for a watcher pass by before it looks once.
     ended(&engine, run).await;
     let mut seqs = Vec::new();
-    while let Frame::Append { seq, .. } = patiently("there is a frame", watch.next()).await.expect("the past can be read").expect("the engine lasts") {
+    while let Frame::Append { seq, .. } = patiently("there is a frame", watch.next()).await.expect("the past can be read").expect("the engine lasts")
+    {
         seqs.push(seq);
     }
     assert_eq!(seqs, (1..=3_001).collect::<Vec<_>>());

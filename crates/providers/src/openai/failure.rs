@@ -50,9 +50,10 @@ impl Told {
 
     /// Whether the account has no money or no leave to spend it: asking again soon cannot help, whatever the status says.
     fn is_about_money(&self) -> bool {
-        [&self.code, &self.kind].into_iter().flatten().any(|word| {
-            ["insufficient_quota", "billing", "credit", "spend_limit", "usage_limit"].iter().any(|about| word.contains(about))
-        })
+        [&self.code, &self.kind]
+            .into_iter()
+            .flatten()
+            .any(|word| ["insufficient_quota", "billing", "credit", "spend_limit", "usage_limit"].iter().any(|about| word.contains(about)))
     }
 
     fn says(&self, words: &[&str]) -> bool {

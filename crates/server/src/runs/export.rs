@@ -31,7 +31,10 @@ pub(crate) async fn logs(State(engine): State<Engine>, Path(text): Path<String>)
     engine.row(id).await?;
     let files = engine.log_files(id);
     let read = tokio::task::spawn_blocking(move || {
-        files.into_iter().map(|(name, path)| Log { name, text: std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default() }).collect()
+        files
+            .into_iter()
+            .map(|(name, path)| Log { name, text: std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default() })
+            .collect()
     });
     Ok(Json(Logs { logs: read.await.unwrap_or_default() }))
 }

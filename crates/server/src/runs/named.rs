@@ -1,7 +1,7 @@
 //! Which run is meant: its whole id, the beginning or the end of it, or `@last`.
 
-use gorgon_core::ids::RunId;
 use gorgon_core::diagnostic::Code;
+use gorgon_core::ids::RunId;
 use gorgon_engine::Engine;
 use gorgon_ports::RunFilter;
 

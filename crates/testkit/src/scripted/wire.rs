@@ -75,7 +75,8 @@ pub(super) fn hang_up() -> Prepared {
 
 /// What a request gets that the script does not know. It asks not to be tried again: the test has failed already.
 pub(super) fn off_script(why: &str) -> Prepared {
-    let mut prepared = json(500, &json!({"error": {"message": format!("off script: {why}"), "type": "off_script", "param": null, "code": "off_script"}}));
+    let mut prepared =
+        json(500, &json!({"error": {"message": format!("off script: {why}"), "type": "off_script", "param": null, "code": "off_script"}}));
     prepared.headers.insert("x-should-retry".to_owned(), "false".to_owned());
     prepared
 }

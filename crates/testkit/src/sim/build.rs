@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gorgon_core::budget::Limits;
 use gorgon_core::definition::{
-    Approval, Budget, Definition, EffectClass, Fallback, FanOut, Guard, InputSpec, InputType, OnExhausted, OnFailure, OnInDoubt, Order, Retry, Step, CONCURRENCY_DEFAULT,
+    Approval, Budget, CONCURRENCY_DEFAULT, Definition, EffectClass, Fallback, FanOut, Guard, InputSpec, InputType, OnExhausted, OnFailure, OnInDoubt,
+    Order, Retry, Step,
 };
 use gorgon_core::plan::{Program, compile};
 use gorgon_core::step as types;

@@ -33,7 +33,9 @@ fn run(world: &World, ix: usize, slot: &Slot) -> Law {
         holds(slot.owner.flights.contains_key(&call.id), || format!("{} is due, and nobody started it", call.id))?;
     }
     if state.status.is_terminal() {
-        holds(state.due().next().is_none() && slot.owner.flights.is_empty() && state.wake().is_none(), || "something is due in a run that has ended".to_owned())?;
+        holds(state.due().next().is_none() && slot.owner.flights.is_empty() && state.wake().is_none(), || {
+            "something is due in a run that has ended".to_owned()
+        })?;
     }
     holds(slot.model.charged == state.charged, || format!("the model charged {:?}, the run {:?}", slot.model.charged, state.charged))?;
     holds(slot.model.open.keys().eq(state.open.keys()), || "the model and the run disagree on what is in flight".to_owned())?;
@@ -67,7 +69,9 @@ fn money(world: &World) -> Law {
     let (held, charged) = (all(RunState::held), all(|state| state.charged));
     for ((owner, meter), balance) in &world.store.rows {
         if owner.is_none() {
-            holds(balance.reserved == held.of(*meter), || format!("the tenant holds {}, its runs {} {}", balance.reserved, held.of(*meter), meter.word()))?;
+            holds(balance.reserved == held.of(*meter), || {
+                format!("the tenant holds {}, its runs {} {}", balance.reserved, held.of(*meter), meter.word())
+            })?;
             let total = balance.spent + balance.overage;
             holds(total == charged.of(*meter), || format!("the tenant was charged {total}, its runs {} {}", charged.of(*meter), meter.word()))?;
         }
@@ -77,10 +81,22 @@ fn money(world: &World) -> Law {
 
 /// Everything about a state that a later decision depends on.
 pub(crate) fn shown(state: &RunState) -> String {
-    let steps: Vec<_> = state.steps.iter().map(|step| (step.status, &step.items, step.waits_for, step.open, step.in_flight, step.next_item, step.approved)).collect();
+    let steps: Vec<_> =
+        state.steps.iter().map(|step| (step.status, &step.items, step.waits_for, step.open, step.in_flight, step.next_item, step.approved)).collect();
     format!(
         "{:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
-        state.status, state.halt, state.paused, state.open_steps, state.went_past_failure, state.open, state.work, state.timers, state.signals, state.charged,
-        state.budget, steps, state.events
+        state.status,
+        state.halt,
+        state.paused,
+        state.open_steps,
+        state.went_past_failure,
+        state.open,
+        state.work,
+        state.timers,
+        state.signals,
+        state.charged,
+        state.budget,
+        steps,
+        state.events
     )
 }

@@ -70,7 +70,8 @@ impl Fault {
 }
 
 /// The commands, by name.
-pub(crate) const COMMANDS: [&str; 11] = ["create", "complete", "tick", "recover", "pause", "resume", "retry", "cancel", "approve", "signal", "resolve"];
+pub(crate) const COMMANDS: [&str; 11] =
+    ["create", "complete", "tick", "recover", "pause", "resume", "retry", "cancel", "approve", "signal", "resolve"];
 
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {

@@ -31,7 +31,8 @@ pub(crate) fn retry() -> Command {
 /// Decides on the first question that is open, or on one that is not.
 pub(crate) fn decide(state: &RunState, approved: bool) -> Command {
     let pending = state.pending_approvals().into_iter().next();
-    let (step, item, hash) = pending.map_or((Some(StepId::from("s0")), None, None), |pending| (Some(pending.step), Some(pending.item), Some(pending.hash)));
+    let (step, item, hash) =
+        pending.map_or((Some(StepId::from("s0")), None, None), |pending| (Some(pending.step), Some(pending.item), Some(pending.hash)));
     Command::Approve(Decision { step, item, hash, approved, by: WHO.to_owned(), comment: None })
 }
 
@@ -45,7 +46,11 @@ pub(crate) fn anything(state: &RunState, rng: &mut Rng) -> Command {
     match rng.below(19) {
         0 | 1 => Command::Pause { by: WHO.to_owned(), interrupt: rng.chance(30) },
         2..=4 => resume(Limits::default()),
-        5 => resume(Limits { cost_nano_usd: rng.chance(70).then(|| rng.below(6_000_000)), tokens: rng.chance(20).then(|| rng.below(9_000)), calls: None }),
+        5 => resume(Limits {
+            cost_nano_usd: rng.chance(70).then(|| rng.below(6_000_000)),
+            tokens: rng.chance(20).then(|| rng.below(9_000)),
+            calls: None,
+        }),
         6 => retry(),
         7 if rng.chance(if state.status == RunStatus::Cancelling { 100 } else { 25 }) => Command::Cancel { by: WHO.to_owned(), reason: None },
         8..=11 => decide(state, rng.chance(75)),

@@ -144,7 +144,13 @@ impl Model {
         if let Some(call) = self.open.keys().next() {
             return Err(format!("the run ended while {call} was in flight"));
         }
-        let tops = || program.nodes.iter().filter(|node| node.parent.is_none() && node.fallback_of.is_none()).map(|node| (&node.step.id, self.ended.get(&node.step.id)));
+        let tops = || {
+            program
+                .nodes
+                .iter()
+                .filter(|node| node.parent.is_none() && node.fallback_of.is_none())
+                .map(|node| (&node.step.id, self.ended.get(&node.step.id)))
+        };
         let whole = tops().all(|(_, end)| matches!(end, Some(End::Good | End::Past | End::Left)));
         let past = self.ended.values().any(|end| *end == End::Past);
         match status {

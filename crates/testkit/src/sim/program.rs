@@ -171,9 +171,12 @@ fn rules(rng: &mut Rng, mut step: Step) -> Step {
         step.retry.max_attempts = Some(u32::try_from(1 + rng.below(3)).unwrap_or(1));
     }
     step.retry.jitter = rng.chance(30);
-    step.retry.backoff = *rng.pick(&[Backoff::Fixed, Backoff::Linear, Backoff::Exponential, Backoff::Fibonacci, Backoff::Adaptive]).unwrap_or(&Backoff::Fixed);
+    step.retry.backoff =
+        *rng.pick(&[Backoff::Fixed, Backoff::Linear, Backoff::Exponential, Backoff::Fibonacci, Backoff::Adaptive]).unwrap_or(&Backoff::Fixed);
     if step.kind == "noop" && rng.chance(30) {
-        step.effect = *rng.pick(&[EffectClass::Pure, EffectClass::Idempotent, EffectClass::AtMostOnce, EffectClass::Irreversible]).unwrap_or(&EffectClass::Pure);
+        step.effect = *rng
+            .pick(&[EffectClass::Pure, EffectClass::Idempotent, EffectClass::AtMostOnce, EffectClass::Irreversible])
+            .unwrap_or(&EffectClass::Pure);
     }
     step.on_in_doubt = *rng.pick(&[OnInDoubt::Ask, OnInDoubt::Fail, OnInDoubt::Retry]).unwrap_or(&OnInDoubt::Ask);
     if rng.chance(10) {

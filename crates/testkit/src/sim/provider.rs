@@ -36,7 +36,14 @@ pub(crate) fn answer(request: &Request, rng: &mut Rng, coverage: &mut Coverage) 
         }
         _ => {
             coverage.fault(Fault::CallFailed);
-            let classes = [FailureClass::Transport, FailureClass::RateLimited, FailureClass::Overloaded, FailureClass::TimedOut, FailureClass::Refused, FailureClass::Invalid];
+            let classes = [
+                FailureClass::Transport,
+                FailureClass::RateLimited,
+                FailureClass::Overloaded,
+                FailureClass::TimedOut,
+                FailureClass::Refused,
+                FailureClass::Invalid,
+            ];
             let class = rng.pick(&classes).copied().unwrap_or(FailureClass::Refused);
             Outcome::Failed { failure: Failure { retry_after_ms: rng.chance(20).then_some(3_000), ..Failure::new(class, "it broke") }, metering }
         }

@@ -109,7 +109,10 @@ impl Store {
                         if amount > 0 && before.judge(*sum).is_err() {
                             let scope = row.0.map_or(Scope::Tenant(TENANT.to_owned()), |_| Scope::Run);
                             let at_rest = if before.is_closed() { 0 } else { before.ceiling.saturating_sub(before.spent) };
-                            refused.insert(BudgetKey { scope, meter: row.1 }, Refused { available: before.available(), available_at_rest: at_rest, frozen: before.frozen });
+                            refused.insert(
+                                BudgetKey { scope, meter: row.1 },
+                                Refused { available: before.available(), available_at_rest: at_rest, frozen: before.frozen },
+                            );
                         }
                         balance.hold(amount);
                     }

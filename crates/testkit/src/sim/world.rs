@@ -81,7 +81,10 @@ impl World {
             cache_write_nano_usd_per_mtok: 0,
             output_nano_usd_per_mtok: 2_000_000_000,
         };
-        let prices = PriceTable::new(IndexMap::from([("m".to_owned(), Pricing { price: Some(price), input_tokens_max: Some(10_000), output_tokens_max: None })]));
+        let prices = PriceTable::new(IndexMap::from([(
+            "m".to_owned(),
+            Pricing { price: Some(price), input_tokens_max: Some(10_000), output_tokens_max: None },
+        )]));
         let mut store = Store::new(RUNS, planted);
         store.rows.insert((None, Meter::Usd), Balance::with_limit(if rng.chance(50) { 300_000 + rng.below(3_000_000) } else { 1 << 50 }));
         let slots = (0..RUNS)

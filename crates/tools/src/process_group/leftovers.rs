@@ -3,6 +3,7 @@
 //!
 //! The id of a group is known only once its leader runs. So the file is there before, with a mark that the leader has in its environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, Identity, Stat, end, identity};
+use super::{End, Identity, Stat, boot_id, end, identity};
 
 /// The variable by which a process is recognised that was started before its group could be noted.
 const MARK: &str = "GORGON_PROCESS_MARK";
@@ -115,12 +116,17 @@ impl Note {
 fn marked(mark: &str) -> Vec<Identity> {
     let wanted = format!("{MARK}={mark}");
     let carries = |pid: u32| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| text.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()));
+    let Some(boot_id) = boot_id() else { return Vec::new() };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mut groups: Vec<u32> = pids.filter(|pid| carries(*pid)).filter_map(Stat::of).filter(|stat| stat.alive).map(|stat| stat.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups.into_iter().filter_map(identity).collect()
+    let mut groups: BTreeMap<u32, Identity> = BTreeMap::new();
+    for stat in pids.filter(|pid| carries(*pid)).filter_map(Stat::of).filter(|stat| stat.alive) {
+        let Stat { group, session, start_ticks, .. } = stat;
+        let found = groups.entry(group).or_insert_with(|| Identity { pid: group, start_ticks, boot_id: boot_id.clone(), session });
+        // The leader is the oldest, if it is still there.
+        found.start_ticks = found.start_ticks.min(start_ticks);
+    }
+    groups.into_values().collect()
 }
 
 #[cfg(test)]

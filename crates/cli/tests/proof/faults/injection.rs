@@ -5,15 +5,8 @@ use std::process::{Command, Stdio};
 use crate::machine::Machine;
 
 /// What a hostile value looks like. In the last ones a second input lies in wait.
-const VALUES: [&str; 7] = [
-    "$(touch canary)",
-    "`touch canary`",
-    "\"; touch canary; \"",
-    "'; touch canary; '",
-    "x\ntouch canary\nx",
-    "$(touch${IFS}canary)",
-    "${other}",
-];
+const VALUES: [&str; 7] =
+    ["$(touch canary)", "`touch canary`", "\"; touch canary; \"", "'; touch canary; '", "x\ntouch canary\nx", "$(touch${IFS}canary)", "${other}"];
 
 const OTHER: &str = "; touch canary #";
 
@@ -34,7 +27,10 @@ fn a_value_is_never_shell() {
         let machine = Machine::new();
         let block: String = command.lines().map(|line| format!("      {line}\n")).collect();
         let inputs = "inputs:\n  msg: {type: string, required: true}\n  other: {type: string, required: true}\n";
-        machine.write("w.yaml", &format!("name: inject\n{inputs}outputs: [said]\nsteps:\n  - id: say\n    type: shell\n    command: |\n{block}    outputs: [said]\n"));
+        machine.write(
+            "w.yaml",
+            &format!("name: inject\n{inputs}outputs: [said]\nsteps:\n  - id: say\n    type: shell\n    command: |\n{block}    outputs: [said]\n"),
+        );
         for value in VALUES {
             let there = predecessor(command, value);
             broken_there += usize::from(there);

@@ -26,12 +26,7 @@ pub(super) struct Given<'e> {
 
 impl Given<'_> {
     pub(super) fn get(&self, at: usize, name: &str) -> Option<&Value> {
-        let named = || {
-            self.by_name
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| value)
-        };
+        let named = || self.by_name.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
         self.by_position.get(at).or_else(named).map(AsRef::as_ref)
     }
 
@@ -48,10 +43,7 @@ impl Given<'_> {
             None | Some(Value::Null) => Ok(None),
             Some(other) => match other.as_i64() {
                 Some(int) => Ok(Some(int)),
-                None => fault(format!(
-                    "`{name}` is a whole number, not {}",
-                    kind_of(other)
-                )),
+                None => fault(format!("`{name}` is a whole number, not {}", kind_of(other))),
             },
         }
     }
@@ -92,26 +84,12 @@ impl Method {
     }
 }
 
-const fn filter(
-    name: &'static str,
-    arguments: (usize, usize),
-    names: &'static [&'static str],
-    run: Run,
-) -> Filter {
-    Filter {
-        name,
-        arguments,
-        names,
-        run,
-    }
+const fn filter(name: &'static str, arguments: (usize, usize), names: &'static [&'static str], run: Run) -> Filter {
+    Filter { name, arguments, names, run }
 }
 
 const fn method(name: &'static str, arguments: (usize, usize), run: Run) -> Method {
-    Method {
-        name,
-        arguments,
-        run,
-    }
+    Method { name, arguments, run }
 }
 
 /// Every filter but `default`, which is part of the grammar: it alone may stand on a missing value.
@@ -195,10 +173,7 @@ fn attr<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Resul
     let key = given.get(0, "name").unwrap_or(&Value::Null);
     match operate::index(&subject, key) {
         Some(found) => meter.own(found).map(Cow::Owned),
-        None => fault(format!(
-            "the value has no `{}`",
-            text_of(key).unwrap_or_default()
-        )),
+        None => fault(format!("the value has no `{}`", text_of(key).unwrap_or_default())),
     }
 }
 
@@ -216,18 +191,13 @@ fn float<'e>(_: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'
     number(found, &subject, given, "float")
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float beyond the range saturates and is refused as too large"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a float beyond the range saturates and is refused as too large")]
 fn int<'e>(_: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     let parsed = match subject.as_ref() {
         Value::String(text) => {
             let text = text.trim();
             let float = || text.parse().ok().filter(|float: &f64| float.is_finite());
-            text.parse()
-                .ok()
-                .or_else(|| float().map(|float| float.trunc() as i128))
+            text.parse().ok().or_else(|| float().map(|float| float.trunc() as i128))
         }
         Value::Bool(bool) => Some(i128::from(*bool)),
         other => Numeric::of(other).map(|number| match number {
@@ -241,10 +211,7 @@ fn int<'e>(_: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e>
 fn number<'e>(found: Option<Value>, subject: &Value, given: &Given<'e>, name: &str) -> Result<'e> {
     match found.or_else(|| given.get(0, "default").cloned()) {
         Some(value) => Ok(Cow::Owned(value)),
-        None => fault(format!(
-            "`{name}` cannot read `{}` as a number",
-            super::shorten(&text_of(subject).unwrap_or_default())
-        )),
+        None => fault(format!("`{name}` cannot read `{}` as a number", super::shorten(&text_of(subject).unwrap_or_default()))),
     }
 }
 

@@ -29,20 +29,14 @@ pub(super) struct Machine<'e> {
 
 impl<'e> Machine<'e> {
     pub(super) fn new(references: &'e [Reference], scope: &'e dyn Scope) -> Self {
-        Self {
-            references,
-            scope,
-            meter: Meter::new(),
-        }
+        Self { references, scope, meter: Meter::new() }
     }
 
     /// The node's value, which must be there.
     pub(super) fn value(&mut self, node: &'e Node) -> Evaluated<'e> {
         match self.operand(node)? {
             Operand::Found(value) => Ok(value),
-            Operand::Missing(path) => Err(Fault::Render(RenderError::Unresolved {
-                path: path.to_owned(),
-            })),
+            Operand::Missing(path) => Err(Fault::Render(RenderError::Unresolved { path: path.to_owned() })),
         }
     }
 
@@ -57,11 +51,7 @@ impl<'e> Machine<'e> {
                 })
             }
             Node::Index { of, key, text } => self.index(of, key, text),
-            Node::If {
-                test,
-                then,
-                otherwise,
-            } => {
+            Node::If { test, then, otherwise } => {
                 if self.holds(test)? {
                     self.operand(then)
                 } else {
@@ -87,19 +77,11 @@ impl<'e> Machine<'e> {
             Node::Not(of) => self.holds(of).map(|holds| bool_value(!holds)),
             Node::And(left, right) => {
                 let left = self.value(left)?;
-                if operate::is_true(&left) {
-                    self.value(right)
-                } else {
-                    Ok(left)
-                }
+                if operate::is_true(&left) { self.value(right) } else { Ok(left) }
             }
             Node::Or(left, right) => {
                 let left = self.value(left)?;
-                if operate::is_true(&left) {
-                    Ok(left)
-                } else {
-                    self.value(right)
-                }
+                if operate::is_true(&left) { Ok(left) } else { self.value(right) }
             }
             Node::Binary(operation, left, right) => {
                 let left = self.value(left)?;
@@ -108,30 +90,18 @@ impl<'e> Machine<'e> {
             }
             Node::Compare(first, rest) => self.compare(first, rest),
             Node::Slice { of, from, to, step } => self.slice(of, [from, to, step]),
-            Node::Default {
-                of,
-                value,
-                for_false,
-            } => self.default(of, value.as_deref(), *for_false),
+            Node::Default { of, value, for_false } => self.default(of, value.as_deref(), *for_false),
             Node::IsDefined(of) => {
                 let operand = self.operand(of)?;
                 Ok(bool_value(matches!(operand, Operand::Found(_))))
             }
             Node::Test { of, test, argument } => self.test(of, *test, argument.as_deref()),
-            Node::Filter {
-                of,
-                filter,
-                arguments,
-            } => {
+            Node::Filter { of, filter, arguments } => {
                 let of = self.value(of)?;
                 let given = self.arguments(arguments)?;
                 (filter.run)(&mut self.meter, of, &given)
             }
-            Node::Method {
-                of,
-                method,
-                arguments,
-            } => {
+            Node::Method { of, method, arguments } => {
                 let of = self.value(of)?;
                 let given = self.arguments(arguments)?;
                 (method.run)(&mut self.meter, of, &given)
@@ -210,10 +180,7 @@ impl<'e> Machine<'e> {
                     Some(int) => *at = Some(int),
                     None if bound.is_null() => {}
                     None => {
-                        return fault(format!(
-                            "a bound of a slice is a whole number, not {}",
-                            kind_of(&bound)
-                        ));
+                        return fault(format!("a bound of a slice is a whole number, not {}", kind_of(&bound)));
                     }
                 }
             }
@@ -261,10 +228,7 @@ impl<'e> Machine<'e> {
             match bound.as_i64() {
                 Some(int) => ints.push(int),
                 None => {
-                    return fault(format!(
-                        "`range` takes whole numbers, not {}",
-                        kind_of(&bound)
-                    ));
+                    return fault(format!("`range` takes whole numbers, not {}", kind_of(&bound)));
                 }
             }
         }
@@ -275,23 +239,14 @@ impl<'e> Machine<'e> {
             _ => return fault("`range` takes an end, or a start, an end and a step that is not 0"),
         };
         let (from, step) = (i128::from(from), i128::from(step));
-        let span = if step > 0 {
-            i128::from(to) - from
-        } else {
-            from - i128::from(to)
-        };
+        let span = if step > 0 { i128::from(to) - from } else { from - i128::from(to) };
         let count = (span.max(0) + step.abs() - 1) / step.abs();
-        let Some(count) = usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= RANGE_ITEMS_MAX)
-        else {
+        let Some(count) = usize::try_from(count).ok().filter(|count| *count <= RANGE_ITEMS_MAX) else {
             return fault(format!("a `range` has at most {RANGE_ITEMS_MAX} elements"));
         };
         self.meter.burn(count)?;
         self.meter.make(count * size_of::<Value>())?;
-        let items = (0_i128..)
-            .take(count)
-            .filter_map(|at| operate::int_value(from + at * step));
+        let items = (0_i128..).take(count).filter_map(|at| operate::int_value(from + at * step));
         Ok(Cow::Owned(Value::Array(items.collect())))
     }
 }

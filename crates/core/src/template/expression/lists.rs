@@ -55,10 +55,7 @@ pub(super) fn length<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>)
         }
         Value::Array(items) => made(items.len()),
         Value::Object(map) => made(map.len()),
-        other => fault(format!(
-            "`length` takes text, a list or an object, not {}",
-            kind_of(other)
-        )),
+        other => fault(format!("`length` takes text, a list or an object, not {}", kind_of(other))),
     }
 }
 
@@ -72,10 +69,7 @@ pub(super) fn last<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>) -
 
 fn at_end<'e>(meter: &mut Meter, subject: &Value, at: i64, name: &str) -> Result<'e> {
     if !matches!(subject, Value::Array(_) | Value::String(_)) {
-        return fault(format!(
-            "`{name}` takes a list or text, not {}",
-            kind_of(subject)
-        ));
+        return fault(format!("`{name}` takes a list or text, not {}", kind_of(subject)));
     }
     match operate::index(subject, &Value::from(at)) {
         Some(found) => meter.own(found).map(Cow::Owned),
@@ -89,16 +83,9 @@ pub(super) fn list<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e
         Value::Object(_) => keys(meter, subject, given),
         Value::String(text) => {
             meter.make(text.len().saturating_mul(size_of::<Value>()))?;
-            made(
-                text.chars()
-                    .map(|char| Value::String(char.to_string()))
-                    .collect::<Vec<_>>(),
-            )
+            made(text.chars().map(|char| Value::String(char.to_string())).collect::<Vec<_>>())
         }
-        other => fault(format!(
-            "`list` takes text, a list or an object, not {}",
-            kind_of(other)
-        )),
+        other => fault(format!("`list` takes text, a list or an object, not {}", kind_of(other))),
     }
 }
 
@@ -107,9 +94,7 @@ pub(super) fn reverse<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>
 }
 
 pub(super) fn keys<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>) -> Result<'e> {
-    entries(meter, &subject, "keys", |key, _| {
-        Value::String(key.to_owned())
-    })
+    entries(meter, &subject, "keys", |key, _| Value::String(key.to_owned()))
 }
 
 pub(super) fn values<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>) -> Result<'e> {
@@ -117,29 +102,15 @@ pub(super) fn values<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>)
 }
 
 pub(super) fn items<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>) -> Result<'e> {
-    entries(meter, &subject, "items", |key, value| {
-        Value::Array(vec![Value::String(key.to_owned()), value.clone()])
-    })
+    entries(meter, &subject, "items", |key, value| Value::Array(vec![Value::String(key.to_owned()), value.clone()]))
 }
 
-fn entries<'e>(
-    meter: &mut Meter,
-    subject: &Value,
-    name: &str,
-    make: fn(&str, &Value) -> Value,
-) -> Result<'e> {
+fn entries<'e>(meter: &mut Meter, subject: &Value, name: &str, make: fn(&str, &Value) -> Value) -> Result<'e> {
     let Value::Object(map) = subject else {
-        return fault(format!(
-            "`{name}` takes an object, not {}",
-            kind_of(subject)
-        ));
+        return fault(format!("`{name}` takes an object, not {}", kind_of(subject)));
     };
     meter.make(super::size_of(subject, usize::MAX / 2).saturating_mul(2))?;
-    made(
-        map.iter()
-            .map(|(key, value)| make(key, value))
-            .collect::<Vec<_>>(),
-    )
+    made(map.iter().map(|(key, value)| make(key, value)).collect::<Vec<_>>())
 }
 
 pub(super) fn get<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
@@ -148,9 +119,7 @@ pub(super) fn get<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>
     }
     let found = operate::index(&subject, given.get(0, "key").unwrap_or(&Value::Null));
     let otherwise = given.get(1, "default").unwrap_or(&Value::Null);
-    meter
-        .own(found.unwrap_or(Cow::Borrowed(otherwise)))
-        .map(Cow::Owned)
+    meter.own(found.unwrap_or(Cow::Borrowed(otherwise))).map(Cow::Owned)
 }
 
 pub(super) fn join<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
@@ -180,19 +149,11 @@ pub(super) fn map<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>
     made(found)
 }
 
-pub(super) fn selectattr<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn selectattr<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     filtered(meter, &subject, given, true)
 }
 
-pub(super) fn rejectattr<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn rejectattr<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     filtered(meter, &subject, given, false)
 }
 
@@ -233,12 +194,7 @@ pub(super) fn max<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>
     extreme(meter, &subject, given, Ordering::Greater)
 }
 
-fn extreme<'e>(
-    meter: &mut Meter,
-    subject: &Value,
-    given: &Given<'e>,
-    wanted: Ordering,
-) -> Result<'e> {
+fn extreme<'e>(meter: &mut Meter, subject: &Value, given: &Given<'e>, wanted: Ordering) -> Result<'e> {
     let way = given.text(usize::MAX, "attribute")?;
     let mut best: Option<&Value> = None;
     for item in array(subject, "min and max")? {

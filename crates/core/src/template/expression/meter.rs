@@ -34,10 +34,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new() -> Self {
-        Self {
-            fuel: EXPRESSION_FUEL,
-            room_bytes: EXPRESSION_MADE_BYTES_MAX,
-        }
+        Self { fuel: EXPRESSION_FUEL, room_bytes: EXPRESSION_MADE_BYTES_MAX }
     }
 
     /// Takes the fuel of going through `count` elements.
@@ -63,9 +60,7 @@ impl Meter {
                 self.room_bytes = rest;
                 self.burn(bytes / 1024)
             }
-            None => fault(format!(
-                "its values take more than {EXPRESSION_MADE_BYTES_MAX} bytes together"
-            )),
+            None => fault(format!("its values take more than {EXPRESSION_MADE_BYTES_MAX} bytes together")),
         }
     }
 

@@ -28,10 +28,7 @@ impl Numeric {
         number.as_f64().map(Self::Float)
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "mixing whole numbers with floats rounds, as everywhere"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "mixing whole numbers with floats rounds, as everywhere")]
     pub(super) fn float(self) -> f64 {
         match self {
             Self::Int(int) => int as f64,
@@ -56,10 +53,7 @@ impl Numeric {
 }
 
 pub(super) fn int_value(int: i128) -> Option<Value> {
-    i64::try_from(int)
-        .map(Value::from)
-        .or_else(|_| u64::try_from(int).map(Value::from))
-        .ok()
+    i64::try_from(int).map(Value::from).or_else(|_| u64::try_from(int).map(Value::from)).ok()
 }
 
 pub(super) fn is_true(value: &Value) -> bool {
@@ -81,12 +75,7 @@ pub(super) fn negate(value: &Value) -> Result<Value, Fault> {
     }
 }
 
-pub(super) fn binary(
-    meter: &mut Meter,
-    operation: Operation,
-    left: &Value,
-    right: &Value,
-) -> Result<Value, Fault> {
+pub(super) fn binary(meter: &mut Meter, operation: Operation, left: &Value, right: &Value) -> Result<Value, Fault> {
     match (operation, left, right) {
         (Operation::Join, ..) => join(meter, left, right),
         (Operation::Add, Value::String(a), Value::String(b)) => {
@@ -98,25 +87,16 @@ pub(super) fn binary(
             meter.make(size_of(right, usize::MAX / 2))?;
             Ok(Value::Array(a.iter().chain(b).cloned().collect()))
         }
-        (Operation::Multiply, Value::String(text), count)
-        | (Operation::Multiply, count, Value::String(text)) => {
+        (Operation::Multiply, Value::String(text), count) | (Operation::Multiply, count, Value::String(text)) => {
             let Some(count) = count.as_u64().and_then(|count| usize::try_from(count).ok()) else {
-                return fault(format!(
-                    "text is repeated by a whole number, not by {}",
-                    kind_of(count)
-                ));
+                return fault(format!("text is repeated by a whole number, not by {}", kind_of(count)));
             };
             meter.make(text.len().saturating_mul(count))?;
             Ok(Value::String(text.repeat(count)))
         }
         _ => match (Numeric::of(left), Numeric::of(right)) {
             (Some(a), Some(b)) => arithmetic(operation, a, b),
-            _ => fault(format!(
-                "`{}` does not take {} and {}",
-                sign(operation),
-                kind_of(left),
-                kind_of(right)
-            )),
+            _ => fault(format!("`{}` does not take {} and {}", sign(operation), kind_of(left), kind_of(right))),
         },
     }
 }
@@ -154,10 +134,7 @@ fn arithmetic(operation: Operation, a: Numeric, b: Numeric) -> Result<Value, Fau
         return Numeric::Int(int).value();
     }
     let (a, b) = (a.float(), b.float());
-    let divides = matches!(
-        operation,
-        Operation::Divide | Operation::DivideFloor | Operation::Remainder
-    );
+    let divides = matches!(operation, Operation::Divide | Operation::DivideFloor | Operation::Remainder);
     if divides && b == 0.0 {
         return fault("a division by zero");
     }
@@ -195,18 +172,10 @@ fn whole(operation: Operation, a: i128, b: i128) -> Result<Option<i128>, Fault> 
         },
         Operation::Divide | Operation::Join => return Ok(None),
     };
-    result.map_or_else(
-        || fault("the result is too large for a number"),
-        |int| Ok(Some(int)),
-    )
+    result.map_or_else(|| fault("the result is too large for a number"), |int| Ok(Some(int)))
 }
 
-pub(super) fn compare(
-    meter: &mut Meter,
-    comparison: Comparison,
-    a: &Value,
-    b: &Value,
-) -> Result<bool, Fault> {
+pub(super) fn compare(meter: &mut Meter, comparison: Comparison, a: &Value, b: &Value) -> Result<bool, Fault> {
     Ok(match comparison {
         Comparison::Equal => equal(meter, a, b)?,
         Comparison::NotEqual => !equal(meter, a, b)?,
@@ -314,10 +283,9 @@ fn contains(meter: &mut Meter, container: &Value, element: &Value) -> Result<boo
             Ok(false)
         }
         Value::Object(map) => Ok(element.as_str().is_some_and(|key| map.contains_key(key))),
-        Value::Null | Value::Bool(_) | Value::Number(_) => fault(format!(
-            "`in` looks into text, a list or an object, not into {}",
-            kind_of(container)
-        )),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            fault(format!("`in` looks into text, a list or an object, not into {}", kind_of(container)))
+        }
     }
 }
 
@@ -328,16 +296,10 @@ pub(super) fn index<'v>(of: &'v Value, key: &Value) -> Option<Cow<'v, Value>> {
         (Value::Object(map), Value::Number(key)) => map.get(&key.to_string()).map(Cow::Borrowed),
         (Value::Array(items), Value::Number(key)) => {
             let at = key.as_i64()?;
-            let at = if at < 0 {
-                at.checked_add_unsigned(items.len() as u64)?
-            } else {
-                at
-            };
+            let at = if at < 0 { at.checked_add_unsigned(items.len() as u64)? } else { at };
             items.get(usize::try_from(at).ok()?).map(Cow::Borrowed)
         }
-        (Value::Array(items), Value::String(key)) => {
-            items.get(key.parse::<usize>().ok()?).map(Cow::Borrowed)
-        }
+        (Value::Array(items), Value::String(key)) => items.get(key.parse::<usize>().ok()?).map(Cow::Borrowed),
         (Value::String(text), Value::Number(key)) => {
             let at = key.as_i64()?;
             let char = match usize::try_from(at) {
@@ -351,11 +313,7 @@ pub(super) fn index<'v>(of: &'v Value, key: &Value) -> Option<Cow<'v, Value>> {
 }
 
 /// `of[from:to:step]`, with Python's reading of bounds that are negative or beyond the ends.
-pub(super) fn slice(
-    meter: &mut Meter,
-    of: &Value,
-    [from, to, step]: [Option<i64>; 3],
-) -> Result<Value, Fault> {
+pub(super) fn slice(meter: &mut Meter, of: &Value, [from, to, step]: [Option<i64>; 3]) -> Result<Value, Fault> {
     let step = step.unwrap_or(1);
     if step == 0 {
         return fault("the step of a slice is not 0");
@@ -376,27 +334,14 @@ pub(super) fn slice(
     }
 }
 
-fn positions(
-    len: usize,
-    from: Option<i64>,
-    to: Option<i64>,
-    step: i64,
-) -> impl Iterator<Item = usize> {
+fn positions(len: usize, from: Option<i64>, to: Option<i64>, step: i64) -> impl Iterator<Item = usize> {
     let len = i64::try_from(len).unwrap_or(i64::MAX);
     let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
     let clamp = |bound: i64| {
-        let bound = if bound < 0 {
-            bound.saturating_add(len)
-        } else {
-            bound
-        };
+        let bound = if bound < 0 { bound.saturating_add(len) } else { bound };
         bound.clamp(low, high)
     };
-    let (first, end) = if step > 0 {
-        (from.map_or(low, clamp), to.map_or(high, clamp))
-    } else {
-        (from.map_or(high, clamp), to.map_or(low, clamp))
-    };
+    let (first, end) = if step > 0 { (from.map_or(low, clamp), to.map_or(high, clamp)) } else { (from.map_or(high, clamp), to.map_or(low, clamp)) };
     let mut at = first;
     std::iter::from_fn(move || {
         let inside = if step > 0 { at < end } else { at > end };
@@ -406,12 +351,7 @@ fn positions(
     })
 }
 
-pub(super) fn test(
-    meter: &mut Meter,
-    test: Test,
-    of: &Value,
-    argument: &Value,
-) -> Result<bool, Fault> {
+pub(super) fn test(meter: &mut Meter, test: Test, of: &Value, argument: &Value) -> Result<bool, Fault> {
     let whole = || match Numeric::of(of) {
         Some(Numeric::Int(int)) => Some(int),
         Some(Numeric::Float(_)) | None => None,

@@ -6,9 +6,7 @@ use std::ops::Range;
 
 use serde_json::{Number, Value};
 
-use super::super::limits::{
-    EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_LINKS_MAX, TEMPLATE_REFERENCES_MAX,
-};
+use super::super::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_LINKS_MAX, TEMPLATE_REFERENCES_MAX};
 use super::super::path::{self, Segment};
 use super::super::problem::Problem;
 use super::super::reference::Reference;
@@ -22,15 +20,7 @@ pub(super) fn parse(source: &str, offset: usize, references: &mut Vec<Reference>
     if source.len() > EXPRESSION_BYTES_MAX {
         return Err(super::too_long(offset..offset + source.len()));
     }
-    let mut parser = Parser {
-        source,
-        offset,
-        references,
-        token: Token::End,
-        span: 0..0,
-        depth: 0,
-        links: 0,
-    };
+    let mut parser = Parser { source, offset, references, token: Token::End, span: 0..0, depth: 0, links: 0 };
     parser.whole().map_err(|mut problem| {
         problem.span = problem.span.start + offset..problem.span.end + offset;
         problem
@@ -52,10 +42,7 @@ impl Parser<'_> {
         self.seek(0)?;
         // `${my-input | default('')}`: before filters, a plain path with dashes is what it is without them.
         let node = match path::scan(self.source) {
-            Some(found)
-                if self.source[..found.end].contains('-')
-                    && self.source[found.end..].trim_start().starts_with('|') =>
-            {
+            Some(found) if self.source[..found.end].contains('-') && self.source[found.end..].trim_start().starts_with('|') => {
                 self.seek(found.end)?;
                 let reference = self.reference(found.segments, 0..found.end)?;
                 self.filters(reference)?
@@ -89,11 +76,7 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &'static str) -> Parsed<()> {
-        if self.take(sign)? {
-            Ok(())
-        } else {
-            Err(self.unexpected(&format!("`{sign}`")))
-        }
+        if self.take(sign)? { Ok(()) } else { Err(self.unexpected(&format!("`{sign}`"))) }
     }
 
     fn is_word(&self, word: &str) -> bool {
@@ -113,19 +96,13 @@ impl Parser<'_> {
             Token::End => "the end".to_owned(),
             _ => format!("`{}`", &self.source[self.span.clone()]),
         };
-        Problem::error(
-            self.span.clone(),
-            format!("expected {wanted}, found {found}"),
-        )
+        Problem::error(self.span.clone(), format!("expected {wanted}, found {found}"))
     }
 
     fn link(&mut self) -> Parsed<()> {
         self.links += 1;
         if self.links > EXPRESSION_LINKS_MAX {
-            return Err(Problem::error(
-                self.span.clone(),
-                format!("the expression has more than {EXPRESSION_LINKS_MAX} operations"),
-            ));
+            return Err(Problem::error(self.span.clone(), format!("the expression has more than {EXPRESSION_LINKS_MAX} operations")));
         }
         Ok(())
     }
@@ -133,10 +110,7 @@ impl Parser<'_> {
     fn nested(&mut self, read: impl FnOnce(&mut Self) -> Parsed) -> Parsed {
         self.depth += 1;
         if self.depth > EXPRESSION_DEPTH_MAX {
-            return Err(Problem::error(
-                self.span.clone(),
-                format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX} levels"),
-            ));
+            return Err(Problem::error(self.span.clone(), format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX} levels")));
         }
         let node = read(self)?;
         self.depth -= 1;
@@ -149,16 +123,8 @@ impl Parser<'_> {
             while parser.take_word("if")? {
                 parser.link()?;
                 let test = Box::new(parser.or()?);
-                let otherwise = if parser.take_word("else")? {
-                    Some(Box::new(parser.expression()?))
-                } else {
-                    None
-                };
-                node = Node::If {
-                    test,
-                    then: Box::new(node),
-                    otherwise,
-                };
+                let otherwise = if parser.take_word("else")? { Some(Box::new(parser.expression()?)) } else { None };
+                node = Node::If { test, then: Box::new(node), otherwise };
             }
             Ok(node)
         })
@@ -226,10 +192,7 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Parsed {
-        self.chain(
-            Self::join,
-            &[("+", Operation::Add), ("-", Operation::Subtract)],
-        )
+        self.chain(Self::join, &[("+", Operation::Add), ("-", Operation::Subtract)])
     }
 
     fn join(&mut self) -> Parsed {
@@ -237,12 +200,7 @@ impl Parser<'_> {
     }
 
     fn product(&mut self) -> Parsed {
-        let operations = [
-            ("*", Operation::Multiply),
-            ("/", Operation::Divide),
-            ("//", Operation::DivideFloor),
-            ("%", Operation::Remainder),
-        ];
+        let operations = [("*", Operation::Multiply), ("/", Operation::Divide), ("//", Operation::DivideFloor), ("%", Operation::Remainder)];
         self.chain(Self::power, &operations)
     }
 
@@ -250,17 +208,10 @@ impl Parser<'_> {
         self.chain(Self::unary, &[("**", Operation::Power)])
     }
 
-    fn chain(
-        &mut self,
-        operand: fn(&mut Self) -> Parsed,
-        operations: &[(&'static str, Operation)],
-    ) -> Parsed {
+    fn chain(&mut self, operand: fn(&mut Self) -> Parsed, operations: &[(&'static str, Operation)]) -> Parsed {
         let mut node = operand(self)?;
         loop {
-            let Some((_, operation)) = operations
-                .iter()
-                .find(|(sign, _)| self.token == Token::Sign(sign))
-            else {
+            let Some((_, operation)) = operations.iter().find(|(sign, _)| self.token == Token::Sign(sign)) else {
                 return Ok(node);
             };
             self.link()?;
@@ -293,9 +244,7 @@ impl Parser<'_> {
                 Some(value) => Ok(Node::Constant(value)),
                 None => Err(Problem::error(span, "the number is too large")),
             },
-            Token::Float(float) => Ok(Node::Constant(
-                Number::from_f64(float).map_or(Value::Null, Value::Number),
-            )),
+            Token::Float(float) => Ok(Node::Constant(Number::from_f64(float).map_or(Value::Null, Value::Number))),
             Token::Sign("(") => {
                 let node = self.expression()?;
                 if self.token == Token::Sign(",") {
@@ -357,13 +306,8 @@ impl Parser<'_> {
         }
         if self.token == Token::Sign("(") {
             if name != "range" {
-                return Err(
-                    Problem::error(span, format!("there is no function `{name}`")).with_help(
-                        format!(
-                            "the only function is `range`; a filter is written `value | {name}`"
-                        ),
-                    ),
-                );
+                return Err(Problem::error(span, format!("there is no function `{name}`"))
+                    .with_help(format!("the only function is `range`; a filter is written `value | {name}`")));
             }
             self.advance()?;
             return Ok(Node::Range(self.items(")")?));
@@ -377,9 +321,7 @@ impl Parser<'_> {
         let mut end = start + name.len();
         loop {
             let next = match self.token {
-                Token::Sign(".") => {
-                    self.dotted(self.span.end, name == "steps" && segments.len() == 1)
-                }
+                Token::Sign(".") => self.dotted(self.span.end, name == "steps" && segments.len() == 1),
                 Token::Sign("[") => self.bracketed(self.span.end)?,
                 _ => None,
             };
@@ -404,11 +346,7 @@ impl Parser<'_> {
 
     fn word_at(&self, at: usize, with_dashes: bool) -> Option<&str> {
         let rest = &self.source[at..];
-        let len = rest
-            .find(|char: char| {
-                !(char.is_ascii_alphanumeric() || char == '_' || (with_dashes && char == '-'))
-            })
-            .unwrap_or(rest.len());
+        let len = rest.find(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || (with_dashes && char == '-'))).unwrap_or(rest.len());
         (len > 0).then(|| &rest[..len])
     }
 
@@ -428,10 +366,7 @@ impl Parser<'_> {
 
     fn reference(&mut self, segments: Vec<Segment>, span: Range<usize>) -> Parsed {
         if self.references.len() >= TEMPLATE_REFERENCES_MAX {
-            return Err(Problem::error(
-                span,
-                format!("the text has more than {TEMPLATE_REFERENCES_MAX} references"),
-            ));
+            return Err(Problem::error(span, format!("the text has more than {TEMPLATE_REFERENCES_MAX} references")));
         }
         let mut reference = path::reference(segments, &self.source[span.clone()], span.start)?;
         reference.span = span.start + self.offset..span.end + self.offset;

@@ -11,10 +11,7 @@ fn scope() -> Fixed {
         ("list", json!([3, 1, 2])),
         ("words", json!(["b", "A", "c"])),
         ("map", json!({"a": 1, "b": {"c": [10, 20]}})),
-        (
-            "rows",
-            json!([{"name": "x", "n": 1}, {"name": "y", "n": 2}]),
-        ),
+        ("rows", json!([{"name": "x", "n": 1}, {"name": "y", "n": 2}])),
         ("empty", json!("")),
         ("no", json!(null)),
         ("yes", json!(true)),
@@ -24,21 +21,15 @@ fn scope() -> Fixed {
 fn ours(source: &str) -> Result<Value, String> {
     let expression = Expression::parse(source).map_err(|problem| problem.message)?;
     let scope = scope();
-    let value = expression
-        .evaluate(&scope)
-        .map_err(|error| error.to_string())?;
+    let value = expression.evaluate(&scope).map_err(|error| error.to_string())?;
     Ok(value.into_owned())
 }
 
 fn theirs(source: &str) -> Result<Value, String> {
     let env = minijinja::Environment::new();
-    let expression = env
-        .compile_expression(source)
-        .map_err(|error| error.to_string())?;
+    let expression = env.compile_expression(source).map_err(|error| error.to_string())?;
     let context = minijinja::Value::from(minijinja::value::Serde(scope().0));
-    let value = expression
-        .eval(context)
-        .map_err(|error| error.to_string())?;
+    let value = expression.eval(context).map_err(|error| error.to_string())?;
     serde_json::to_value(&value).map_err(|error| error.to_string())
 }
 
@@ -213,20 +204,14 @@ fn it_has_the_usual_methods() {
         ("'a b  c'.split()", json!(["a", "b", "c"])),
         ("'a b  c'.split(none, 1)", json!(["a", "b  c"])),
         ("'a/b/c'.rsplit('/', 1)", json!(["a/b", "c"])),
-        (
-            "text.upper() ~ text.lower()",
-            json!("HELLO WORLDhello world"),
-        ),
+        ("text.upper() ~ text.lower()", json!("HELLO WORLDhello world")),
         ("' x '.strip() ~ 'xx!'.rstrip('!').lstrip('x')", json!("x")),
         ("text.replace('l', 'L', 1)", json!("HeLlo World")),
         ("text.startswith('He') and text.endswith('ld')", json!(true)),
         ("', '.join(['a', 1])", json!("a, 1")),
         ("'foo bar'.title()", json!("Foo Bar")),
         ("text.length() == text|length", json!(true)),
-        (
-            "text.removeprefix('Hello ').removesuffix('d')",
-            json!("Worl"),
-        ),
+        ("text.removeprefix('Hello ').removesuffix('d')", json!("Worl")),
         ("text.count('l') * 10 + text.find('W')", json!(36)),
         ("map.get('a') + map.get('q', 5)", json!(6)),
         ("map.keys()", json!(["a", "b"])),
@@ -271,34 +256,16 @@ fn a_missing_value_is_an_error_but_under_a_default() {
 
 #[test]
 fn references_are_static_and_complete() {
-    let expression = Expression::parse(
-        "steps['run-tests'].stdout.strip() == 'x' and steps.run-more.exit_code != 0 and inputs.a.b[0] > n - 1 and item|d(0)",
-    )
-    .expect("it parses");
-    let found: Vec<_> = expression
-        .references()
-        .iter()
-        .map(|reference| {
-            (
-                reference.root.to_string(),
-                reference.text.as_str(),
-                reference.has_default,
-            )
-        })
-        .collect();
+    let expression =
+        Expression::parse("steps['run-tests'].stdout.strip() == 'x' and steps.run-more.exit_code != 0 and inputs.a.b[0] > n - 1 and item|d(0)")
+            .expect("it parses");
+    let found: Vec<_> =
+        expression.references().iter().map(|reference| (reference.root.to_string(), reference.text.as_str(), reference.has_default)).collect();
     assert_eq!(
         found,
         [
-            (
-                "steps.run-tests.stdout".to_owned(),
-                "steps['run-tests'].stdout",
-                false
-            ),
-            (
-                "steps.run-more.exit_code".to_owned(),
-                "steps.run-more.exit_code",
-                false
-            ),
+            ("steps.run-tests.stdout".to_owned(), "steps['run-tests'].stdout", false),
+            ("steps.run-more.exit_code".to_owned(), "steps.run-more.exit_code", false),
             ("inputs.a".to_owned(), "inputs.a.b[0]", false),
             ("n".to_owned(), "n", false),
             ("item".to_owned(), "item", true),
@@ -314,62 +281,19 @@ fn references_are_static_and_complete() {
 #[test]
 fn problems_point_at_their_place() {
     let cases = [
-        (
-            "n | uper",
-            4..8,
-            "there is no filter `uper`",
-            Some("did you mean `upper`?"),
-        ),
-        (
-            "text.spilt(' ')",
-            5..10,
-            "there is no method `spilt`",
-            Some("did you mean `split`?"),
-        ),
-        (
-            "n is od",
-            5..7,
-            "there is no test `od`",
-            Some("did you mean `odd`?"),
-        ),
-        (
-            "include('x')",
-            0..7,
-            "there is no function `include`",
-            Some("the only function is `range`; a filter is written `value | include`"),
-        ),
-        (
-            "1 2",
-            2..3,
-            "expected an operator or the end, found `2`",
-            None,
-        ),
-        (
-            "(1, 2)",
-            2..3,
-            "expected `)`, found `,`",
-            Some("write a list as `[a, b]`"),
-        ),
-        (
-            "text|replace('a')",
-            5..12,
-            "`replace` takes 2 argument(s), not 1",
-            None,
-        ),
+        ("n | uper", 4..8, "there is no filter `uper`", Some("did you mean `upper`?")),
+        ("text.spilt(' ')", 5..10, "there is no method `spilt`", Some("did you mean `split`?")),
+        ("n is od", 5..7, "there is no test `od`", Some("did you mean `odd`?")),
+        ("include('x')", 0..7, "there is no function `include`", Some("the only function is `range`; a filter is written `value | include`")),
+        ("1 2", 2..3, "expected an operator or the end, found `2`", None),
+        ("(1, 2)", 2..3, "expected `)`, found `,`", Some("write a list as `[a, b]`")),
+        ("text|replace('a')", 5..12, "`replace` takes 2 argument(s), not 1", None),
         ("'open", 0..1, "the text is never closed", None),
         ("{% if %}", 1..2, "expected a value, found `%`", None),
     ];
     for (source, span, message, help) in cases {
         let problem = Expression::parse(source).expect_err(source);
-        assert_eq!(
-            (
-                problem.span,
-                problem.message.as_str(),
-                problem.help.as_deref()
-            ),
-            (span, message, help),
-            "{source}"
-        );
+        assert_eq!((problem.span, problem.message.as_str(), problem.help.as_deref()), (span, message, help), "{source}");
     }
 }
 
@@ -396,24 +320,12 @@ fn nothing_can_eat_memory_or_time() {
     ];
     for source in sources {
         let expression = Expression::parse(source).expect(source);
-        let refused = expression
-            .evaluate(&scope)
-            .map(|value| super::size_of(&value, usize::MAX / 2));
+        let refused = expression.evaluate(&scope).map(|value| super::size_of(&value, usize::MAX / 2));
         assert!(refused.is_err(), "{source}: {refused:?}");
     }
-    assert!(matches!(
-        Expression::parse("'x' * 2000000")
-            .expect("it parses")
-            .evaluate(&scope),
-        Err(RenderError::TooLarge { .. })
-    ));
+    assert!(matches!(Expression::parse("'x' * 2000000").expect("it parses").evaluate(&scope), Err(RenderError::TooLarge { .. })));
     // What is only passed on is not copied, and not refused.
-    assert!(
-        Expression::parse("big|default('')")
-            .expect("it parses")
-            .evaluate(&scope)
-            .is_ok()
-    );
+    assert!(Expression::parse("big|default('')").expect("it parses").evaluate(&scope).is_ok());
     let deep = format!("{}1{}", "(".repeat(1000), ")".repeat(1000));
     for source in [
         deep,

@@ -21,12 +21,7 @@ fn made<'e>(text: impl Into<String>) -> Result<'e> {
 }
 
 /// Makes a text that is at most three times as long: no character grows more when its case changes.
-fn changed<'e>(
-    meter: &mut Meter,
-    subject: &Subject<'e>,
-    name: &str,
-    change: impl FnOnce(&str) -> String,
-) -> Result<'e> {
+fn changed<'e>(meter: &mut Meter, subject: &Subject<'e>, name: &str, change: impl FnOnce(&str) -> String) -> Result<'e> {
     let text = text(subject, name)?;
     meter.make(text.len().saturating_mul(3))?;
     made(change(text))
@@ -86,26 +81,18 @@ pub(super) fn strip<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'
 }
 
 pub(super) fn lstrip<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
-    stripped(meter, &subject, given, |text, is| {
-        text.trim_start_matches(is)
-    })
+    stripped(meter, &subject, given, |text, is| text.trim_start_matches(is))
 }
 
 pub(super) fn rstrip<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     stripped(meter, &subject, given, |text, is| text.trim_end_matches(is))
 }
 
-pub(super) fn replace<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn replace<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     let text = text(&subject, "replace")?;
     let old = given.text(0, "old")?.unwrap_or_default();
     let new = given.text(1, "new")?.unwrap_or_default();
-    let count = given
-        .int(2, "count")?
-        .and_then(|count| usize::try_from(count).ok());
+    let count = given.int(2, "count")?.and_then(|count| usize::try_from(count).ok());
     meter.read(text)?;
     let found = text.matches(old).count().min(count.unwrap_or(usize::MAX));
     meter.burn(found)?;
@@ -125,26 +112,14 @@ pub(super) fn endswith<'e>(_: &mut Meter, subject: Subject<'e>, given: &Given<'e
     Ok(Cow::Owned(Value::Bool(ends)))
 }
 
-pub(super) fn removeprefix<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn removeprefix<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     let start = given.text(0, "prefix")?.unwrap_or_default();
-    changed(meter, &subject, "removeprefix", |text| {
-        text.strip_prefix(start).unwrap_or(text).to_owned()
-    })
+    changed(meter, &subject, "removeprefix", |text| text.strip_prefix(start).unwrap_or(text).to_owned())
 }
 
-pub(super) fn removesuffix<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn removesuffix<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     let end = given.text(0, "suffix")?.unwrap_or_default();
-    changed(meter, &subject, "removesuffix", |text| {
-        text.strip_suffix(end).unwrap_or(text).to_owned()
-    })
+    changed(meter, &subject, "removesuffix", |text| text.strip_suffix(end).unwrap_or(text).to_owned())
 }
 
 pub(super) fn count<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
@@ -159,9 +134,7 @@ pub(super) fn find<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e
     let text = text(&subject, "find")?;
     meter.read(text)?;
     let found = text.find(given.text(0, "part")?.unwrap_or_default());
-    let at = found.map_or(-1, |at| {
-        i64::try_from(text[..at].chars().count()).unwrap_or(-1)
-    });
+    let at = found.map_or(-1, |at| i64::try_from(text[..at].chars().count()).unwrap_or(-1));
     Ok(Cow::Owned(Value::from(at)))
 }
 
@@ -170,19 +143,13 @@ pub(super) fn lines<'e>(meter: &mut Meter, subject: Subject<'e>, _: &Given<'e>) 
 }
 
 /// As a filter, `split` without a separator splits at white space, and with `""` into characters as a method cannot.
-pub(super) fn split_filter<'e>(
-    meter: &mut Meter,
-    subject: Subject<'e>,
-    given: &Given<'e>,
-) -> Result<'e> {
+pub(super) fn split_filter<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     split(meter, subject, given)
 }
 
 pub(super) fn split<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e>) -> Result<'e> {
     let text = text(&subject, "split")?;
-    let splits = given
-        .int(1, "maxsplit")?
-        .and_then(|splits| usize::try_from(splits).ok());
+    let splits = given.int(1, "maxsplit")?.and_then(|splits| usize::try_from(splits).ok());
     let pieces = splits.map_or(usize::MAX, |splits| splits.saturating_add(1));
     match given.text(0, "sep")? {
         Some("") => fault("`split` cannot split at an empty text"),
@@ -200,11 +167,7 @@ fn words(text: &str, mut pieces: usize) -> impl Iterator<Item = &str> {
             return None;
         }
         pieces -= 1;
-        let end = if pieces == 0 {
-            None
-        } else {
-            rest.find(char::is_whitespace)
-        };
+        let end = if pieces == 0 { None } else { rest.find(char::is_whitespace) };
         let word = &rest[..end.unwrap_or(rest.len())];
         rest = rest[word.len()..].trim_start();
         Some(word)
@@ -245,11 +208,7 @@ pub(super) fn join<'e>(meter: &mut Meter, subject: Subject<'e>, given: &Given<'e
     joined(meter, items.iter(), separator)
 }
 
-pub(super) fn joined<'e, 'v>(
-    meter: &mut Meter,
-    items: impl Iterator<Item = &'v Value>,
-    separator: &str,
-) -> Result<'e> {
+pub(super) fn joined<'e, 'v>(meter: &mut Meter, items: impl Iterator<Item = &'v Value>, separator: &str) -> Result<'e> {
     let mut out = String::new();
     for (at, item) in items.enumerate() {
         meter.burn(1)?;

@@ -15,10 +15,8 @@ pub(super) enum Token {
 }
 
 // Longer signs first: the first that fits is taken.
-const SIGNS: [&str; 26] = [
-    "==", "!=", "<=", ">=", "**", "//", "+", "-", "*", "/", "%", "~", "<", ">", "(", ")", "[", "]",
-    "{", "}", ",", ":", ".", "|", "=", "!",
-];
+const SIGNS: [&str; 26] =
+    ["==", "!=", "<=", ">=", "**", "//", "+", "-", "*", "/", "%", "~", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "=", "!"];
 
 /// Reads the token at or after `at`, with its place in `source`.
 pub(super) fn read(source: &str, at: usize) -> Result<(Token, Range<usize>), Problem> {
@@ -29,9 +27,7 @@ pub(super) fn read(source: &str, at: usize) -> Result<(Token, Range<usize>), Pro
         return Ok((Token::End, start..start));
     };
     if first.is_ascii_alphabetic() || first == '_' {
-        let len = rest
-            .find(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-            .unwrap_or(rest.len());
+        let len = rest.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(rest.len());
         return Ok((Token::Name(rest[..len].to_owned()), start..start + len));
     }
     if first.is_ascii_digit() {
@@ -42,19 +38,14 @@ pub(super) fn read(source: &str, at: usize) -> Result<(Token, Range<usize>), Pro
     }
     match SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
         Some(sign) => Ok((Token::Sign(sign), start..start + sign.len())),
-        None => Err(Problem::error(
-            start..start + first.len_utf8(),
-            format!("`{first}` has no meaning in an expression"),
-        )),
+        None => Err(Problem::error(start..start + first.len_utf8(), format!("`{first}` has no meaning in an expression"))),
     }
 }
 
 fn read_number(rest: &str, start: usize) -> Result<(Token, Range<usize>), Problem> {
     let bytes = rest.as_bytes();
     let digits = |from: usize| {
-        let found = bytes[from..]
-            .iter()
-            .position(|byte| !byte.is_ascii_digit() && *byte != b'_');
+        let found = bytes[from..].iter().position(|byte| !byte.is_ascii_digit() && *byte != b'_');
         found.map_or(bytes.len(), |found| from + found)
     };
     let mut end = digits(0);
@@ -72,17 +63,9 @@ fn read_number(rest: &str, start: usize) -> Result<(Token, Range<usize>), Proble
     }
     let span = start..start + end;
     let text = rest[..end].replace('_', "");
-    let token = if is_float {
-        text.parse()
-            .ok()
-            .filter(|float: &f64| float.is_finite())
-            .map(Token::Float)
-    } else {
-        text.parse().ok().map(Token::Int)
-    };
-    token
-        .map(|token| (token, span.clone()))
-        .ok_or_else(|| Problem::error(span, "the number is too large"))
+    let token =
+        if is_float { text.parse().ok().filter(|float: &f64| float.is_finite()).map(Token::Float) } else { text.parse().ok().map(Token::Int) };
+    token.map(|token| (token, span.clone())).ok_or_else(|| Problem::error(span, "the number is too large"))
 }
 
 fn read_text(rest: &str, start: usize, quote: char) -> Result<(Token, Range<usize>), Problem> {
@@ -102,15 +85,8 @@ fn read_text(rest: &str, start: usize, quote: char) -> Result<(Token, Range<usiz
             Some((_, 'r')) => text.push('\r'),
             Some((_, 'u')) => {
                 let digits: String = chars.by_ref().take(4).map(|(_, digit)| digit).collect();
-                let code = u32::from_str_radix(&digits, 16)
-                    .ok()
-                    .and_then(char::from_u32);
-                text.push(code.ok_or_else(|| {
-                    Problem::error(
-                        start + at..start + at + 2,
-                        "`\\u` needs the four digits of a character",
-                    )
-                })?);
+                let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+                text.push(code.ok_or_else(|| Problem::error(start + at..start + at + 2, "`\\u` needs the four digits of a character"))?);
             }
             Some((_, other @ ('\\' | '\'' | '"' | '/'))) => text.push(other),
             Some((_, other)) => {

@@ -43,10 +43,7 @@ pub(super) fn classify<'t>(inside: &'t str, names: &Names) -> Braced<'t> {
     if first == '#' || first == '!' {
         let name = shell_name(&inside[1..]);
         return match names.declares(name) {
-            true => Braced::Mixed {
-                name,
-                cure: Cure::Length,
-            },
+            true => Braced::Mixed { name, cure: Cure::Length },
             false if name.is_empty() => Braced::Shell(Form::Other),
             false => Braced::Shell(Form::Reads(name)),
         };
@@ -81,26 +78,18 @@ fn by_operator<'t>(name: &'t str, after: &str, names: &Names) -> Braced<'t> {
     let (form, cure) = match (chars.next(), chars.next()) {
         (Some('}'), _) => (Form::Reads(name), Cure::Default),
         (Some(':'), Some('=')) | (Some('='), _) => (Form::Assigns(name), Cure::Default),
-        (Some(':'), Some('-' | '?' | '+')) | (Some('-' | '?' | '+'), _) => {
-            (Form::Other, Cure::Default)
-        }
+        (Some(':'), Some('-' | '?' | '+')) | (Some('-' | '?' | '+'), _) => (Form::Other, Cure::Default),
         (Some(':'), _) => (Form::Counts(name), Cure::Expression),
         (Some('%' | '#' | '/' | '^' | ',' | '@'), _) => (Form::Reads(name), Cure::Expression),
         (Some('['), _) if !is_declared => return Braced::Shell(Form::Counts(name)),
         _ => return Braced::Ours,
     };
-    if is_declared {
-        mixed(cure)
-    } else {
-        Braced::Shell(form)
-    }
+    if is_declared { mixed(cure) } else { Braced::Shell(form) }
 }
 
 /// The name at the start of a text, as the shell reads names.
 pub(super) fn shell_name(text: &str) -> &str {
-    let end = text
-        .find(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(text.len());
     if text.starts_with(|char: char| char.is_ascii_digit()) {
         return "";
     }

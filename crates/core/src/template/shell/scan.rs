@@ -87,11 +87,7 @@ pub(super) fn scan(text: &str, names: &Names) -> (ShellText, Vec<Problem>) {
     };
     scan.commands(End::Text);
     scan.warn_unset();
-    let parsed = ShellText {
-        command: scan.out,
-        slots: scan.slots,
-        references: scan.references,
-    };
+    let parsed = ShellText { command: scan.out, slots: scan.slots, references: scan.references };
     (parsed, scan.problems)
 }
 
@@ -128,10 +124,7 @@ impl Scan<'_> {
     fn nested(&mut self, read: impl FnOnce(&mut Self)) {
         self.depth += 1;
         if self.depth > SHELL_DEPTH_MAX {
-            self.problems.push(Problem::error(
-                self.at..self.at,
-                format!("the shell text nests deeper than {SHELL_DEPTH_MAX} levels"),
-            ));
+            self.problems.push(Problem::error(self.at..self.at, format!("the shell text nests deeper than {SHELL_DEPTH_MAX} levels")));
             self.at = self.stop;
         } else {
             read(self);
@@ -140,14 +133,8 @@ impl Scan<'_> {
     }
 
     fn commands(&mut self, end: End) {
-        let mut pipeline = Pipeline {
-            words: Vec::new(),
-            uses_from: self.uses.len(),
-            is_piped: false,
-            next_is_target: false,
-            reads_code: None,
-            cases: 0,
-        };
+        let mut pipeline =
+            Pipeline { words: Vec::new(), uses_from: self.uses.len(), is_piped: false, next_is_target: false, reads_code: None, cases: 0 };
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' => self.copy(),
@@ -235,11 +222,7 @@ impl Scan<'_> {
                 }
             }
         }
-        Word {
-            text,
-            uses: uses_from..self.uses.len(),
-            is_target: false,
-        }
+        Word { text, uses: uses_from..self.uses.len(), is_target: false }
     }
 
     fn single(&mut self) -> String {
@@ -395,15 +378,9 @@ impl Scan<'_> {
         };
         let span = start..end;
         if place == Place::Arithmetic {
-            self.problems
-                .push(report::refused(&source, span.clone(), &Reader::Arithmetic));
+            self.problems.push(report::refused(&source, span.clone(), &Reader::Arithmetic));
         }
-        self.uses.push(Use {
-            text: source.clone(),
-            span,
-            is_bare: place == Place::Bare,
-            is_settled: place == Place::Arithmetic,
-        });
+        self.uses.push(Use { text: source.clone(), span, is_bare: place == Place::Bare, is_settled: place == Place::Arithmetic });
         self.at = end;
         let variable = self.slots.iter().find(|slot| slot.source == source);
         let variable = variable.map_or_else(String::new, |slot| slot.variable.clone());
@@ -416,10 +393,8 @@ impl Scan<'_> {
     fn parse_reference(&mut self) -> Option<(String, usize)> {
         let from = self.at + 2;
         let Some(end) = piece::closing(&self.text[..self.stop], from, Braces::Dollar) else {
-            self.problems.push(
-                Problem::error(self.at..from, "`${` is never closed")
-                    .with_help("close it with `}`, or write `$${` to leave it to the shell"),
-            );
+            self.problems
+                .push(Problem::error(self.at..from, "`${` is never closed").with_help("close it with `}`, or write `$${` to leave it to the shell"));
             self.at = self.stop;
             return None;
         };
@@ -434,11 +409,7 @@ impl Scan<'_> {
         });
         self.problems.append(&mut problems);
         if !self.slots.iter().any(|slot| slot.source == source) {
-            self.slots.push(Slot {
-                variable: format!("GORGON_{}", self.slots.len() + 1),
-                source: source.clone(),
-                piece,
-            });
+            self.slots.push(Slot { variable: format!("GORGON_{}", self.slots.len() + 1), source: source.clone(), piece });
         }
         Some((source, end + 1))
     }
@@ -479,10 +450,7 @@ impl Scan<'_> {
     }
 
     fn redirect(&mut self, pipeline: &mut Pipeline) {
-        if matches!(
-            (self.peek(), self.ahead(1)),
-            (Some(b'<' | b'>'), Some(b'('))
-        ) {
+        if matches!((self.peek(), self.ahead(1)), (Some(b'<' | b'>'), Some(b'('))) {
             (0..2).for_each(|_| self.copy());
             self.nested(|scan| scan.commands(End::Paren));
             return;
@@ -492,11 +460,7 @@ impl Scan<'_> {
             (0..2).for_each(|_| self.copy());
             return self.heredoc();
         }
-        let length = rest
-            .bytes()
-            .take(3)
-            .take_while(|byte| matches!(byte, b'<' | b'>'))
-            .count();
+        let length = rest.bytes().take(3).take_while(|byte| matches!(byte, b'<' | b'>')).count();
         (0..length).for_each(|_| self.copy());
         if matches!(self.peek(), Some(b'&' | b'|')) {
             self.copy();
@@ -514,10 +478,7 @@ impl Scan<'_> {
         }
         if let Some(reader) = finding.reads_code {
             if pipeline.is_piped {
-                self.refuse(
-                    pipeline.uses_from..self.uses.len(),
-                    &Reader::Program(reader.clone()),
-                );
+                self.refuse(pipeline.uses_from..self.uses.len(), &Reader::Program(reader.clone()));
             }
             pipeline.reads_code = Some(reader);
         }

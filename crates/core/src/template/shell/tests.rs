@@ -10,19 +10,11 @@ use super::super::tests::{Fixed, fixed};
 use super::super::{Names, Problem, RenderError, ShellText};
 
 fn names() -> Names {
-    Names {
-        inputs: ["a", "b", "list", "my-input"].map(str::to_owned).into(),
-        ..Names::default()
-    }
+    Names { inputs: ["a", "b", "list", "my-input"].map(str::to_owned).into(), ..Names::default() }
 }
 
 fn values(a: &str, b: &str) -> Fixed {
-    fixed([
-        ("inputs.a", json!(a)),
-        ("inputs.b", json!(b)),
-        ("inputs.list", json!([1, "two"])),
-        ("inputs.my-input", json!("dashed")),
-    ])
+    fixed([("inputs.a", json!(a)), ("inputs.b", json!(b)), ("inputs.list", json!([1, "two"])), ("inputs.my-input", json!("dashed"))])
 }
 
 fn usable(text: &str) -> ShellText {
@@ -36,13 +28,7 @@ fn problems(text: &str) -> Vec<Problem> {
 
 fn run(text: &ShellText, scope: &Fixed, folder: &Path) -> Output {
     let rendered = text.render(scope).expect("it renders");
-    Command::new("/bin/sh")
-        .arg("-c")
-        .arg(&rendered.command)
-        .envs(rendered.env)
-        .current_dir(folder)
-        .output()
-        .expect("/bin/sh runs")
+    Command::new("/bin/sh").arg("-c").arg(&rendered.command).envs(rendered.env).current_dir(folder).output().expect("/bin/sh runs")
 }
 
 /// An empty folder that is removed at the end.
@@ -56,9 +42,7 @@ impl Folder {
     }
 
     fn files(&self) -> usize {
-        std::fs::read_dir(&self.0)
-            .expect("the folder is read")
-            .count()
+        std::fs::read_dir(&self.0).expect("the folder is read").count()
     }
 }
 
@@ -70,29 +54,13 @@ impl Drop for Folder {
 
 #[test]
 fn the_text_is_constant_and_values_travel_beside_it() {
-    let text = usable(
-        "echo \"${a}\" '$x' ${b} \"${inputs.a}\" \"${a}\" $$ $${HOME} ${list | length} \"${my-input}\"",
-    );
-    assert_eq!(
-        text.command(),
-        "echo \"${GORGON_1}\" '$x' ${GORGON_2} \"${GORGON_3}\" \"${GORGON_1}\" $$ ${HOME} ${GORGON_4} \"${GORGON_5}\""
-    );
+    let text = usable("echo \"${a}\" '$x' ${b} \"${inputs.a}\" \"${a}\" $$ $${HOME} ${list | length} \"${my-input}\"");
+    assert_eq!(text.command(), "echo \"${GORGON_1}\" '$x' ${GORGON_2} \"${GORGON_3}\" \"${GORGON_1}\" $$ ${HOME} ${GORGON_4} \"${GORGON_5}\"");
     let rendered = text.render(&values("1", "2")).expect("it renders");
-    let expected = [
-        ("GORGON_1", "1"),
-        ("GORGON_2", "2"),
-        ("GORGON_3", "1"),
-        ("GORGON_4", "2"),
-        ("GORGON_5", "dashed"),
-    ];
-    assert_eq!(
-        rendered.env,
-        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-    );
+    let expected = [("GORGON_1", "1"), ("GORGON_2", "2"), ("GORGON_3", "1"), ("GORGON_4", "2"), ("GORGON_5", "dashed")];
+    assert_eq!(rendered.env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(text.references().len(), 6);
-    let list = usable("x=${list}")
-        .render(&values("", ""))
-        .expect("it renders");
+    let list = usable("x=${list}").render(&values("", "")).expect("it renders");
     assert_eq!(list.env[0].1, r#"[1,"two"]"#);
 }
 
@@ -201,13 +169,8 @@ fn a_second_interpreter_is_refused() {
 
 fn first(text: &str) -> (String, String) {
     let found = problems(text);
-    let found = found
-        .first()
-        .unwrap_or_else(|| panic!("{text} has no problem"));
-    (
-        found.message.clone(),
-        found.help.clone().unwrap_or_default(),
-    )
+    let found = found.first().unwrap_or_else(|| panic!("{text} has no problem"));
+    (found.message.clone(), found.help.clone().unwrap_or_default())
 }
 
 #[test]
@@ -227,14 +190,7 @@ fn what_is_the_shells_is_left_to_it() {
     ];
     for text in kept {
         let (parsed, found) = ShellText::parse(text, &names());
-        assert_eq!(
-            (
-                parsed.map(|text| text.command().to_owned()).as_deref(),
-                found
-            ),
-            (Some(text), vec![]),
-            "{text}"
-        );
+        assert_eq!((parsed.map(|text| text.command().to_owned()).as_deref(), found), (Some(text), vec![]), "{text}");
     }
     assert_eq!(usable("echo $${a} '$${b}'").command(), "echo ${a} '${b}'");
 }
@@ -243,37 +199,14 @@ fn what_is_the_shells_is_left_to_it() {
 fn problems_say_how_to_cure_them() {
     assert_eq!(first("echo ${a}").1, "write `\"${a}\"`");
     assert_eq!(first("echo ${aa}").1, "did you mean `${a}`?");
-    assert_eq!(
-        first("echo \"${a:-x}\"").1,
-        "write `${a | default('...')}`; to leave it to the shell, write `$${`"
-    );
+    assert_eq!(first("echo \"${a:-x}\"").1, "write `${a | default('...')}`; to leave it to the shell, write `$${`");
     assert!(first("echo ${#a}").1.starts_with("write `${a | length}`"));
-    assert!(
-        first("echo ${a%x}")
-            .0
-            .starts_with("`a` is a value of the workflow")
-    );
-    assert!(
-        first("echo '${a}'")
-            .0
-            .contains("stands inside single quotes")
-    );
-    assert!(
-        first("cat <<'END'\n${inputs.a}\nEND\n")
-            .0
-            .contains("the heredoc with a quoted `END`")
-    );
-    assert!(
-        first("echo \"${zzz.q}\"")
-            .0
-            .contains("`zzz` is neither an input")
-    );
+    assert!(first("echo ${a%x}").0.starts_with("`a` is a value of the workflow"));
+    assert!(first("echo '${a}'").0.contains("stands inside single quotes"));
+    assert!(first("cat <<'END'\n${inputs.a}\nEND\n").0.contains("the heredoc with a quoted `END`"));
+    assert!(first("echo \"${zzz.q}\"").0.contains("`zzz` is neither an input"));
     assert!(first("echo \"${a").0.contains("never closed"));
-    assert!(
-        first("awk \"${a}\"")
-            .1
-            .contains("argv: [awk, ..., \"${a}\"]")
-    );
+    assert!(first("awk \"${a}\"").1.contains("argv: [awk, ..., \"${a}\"]"));
     assert!(first("awk \"${a}\"").1.contains("stdin: \"${a}\""));
     assert_eq!(problems("echo ${a} ${b}").len(), 2);
     assert!(problems("x=${a}; case ${a} in x) ;; esac; cat <<EOF\n${a}\nEOF").is_empty());
@@ -284,26 +217,13 @@ fn what_the_environment_cannot_carry_is_an_error() {
     let text = usable("printf %s \"${a}\"");
     let long = "x".repeat(super::SHELL_VALUE_BYTES_MAX + 1);
     for value in ["a\0b", long.as_str()] {
-        let error = text
-            .render(&values(value, ""))
-            .expect_err("it does not fit");
-        assert!(
-            error.to_string().contains("pass it with `stdin:`"),
-            "{error}"
-        );
+        let error = text.render(&values(value, "")).expect_err("it does not fit");
+        assert!(error.to_string().contains("pass it with `stdin:`"), "{error}");
     }
     let null = text.render(&fixed([("inputs.a", Value::Null)]));
-    assert_eq!(
-        null,
-        Err(RenderError::Null {
-            path: "a".to_owned()
-        })
-    );
+    assert_eq!(null, Err(RenderError::Null { path: "a".to_owned() }));
     let secret = usable("echo \"${secrets.KEY}\"").render(&values("", ""));
-    assert!(matches!(
-        secret,
-        Err(RenderError::SecretNotAllowedHere { .. })
-    ));
+    assert!(matches!(secret, Err(RenderError::SecretNotAllowedHere { .. })));
     let most = "x".repeat(super::SHELL_VALUE_BYTES_MAX);
     let folder = Folder::new("most");
     let output = run(&text, &values(&most, ""), &folder.0);
@@ -314,13 +234,7 @@ fn what_the_environment_cannot_carry_is_an_error() {
 fn nesting_is_bounded() {
     for open in ["$(", "(", "\"$(", "${x:-", "$((1+$(", "`x $(", "$${"] {
         let (parsed, found) = ShellText::parse(&open.repeat(5000), &names());
-        assert!(
-            parsed.is_none()
-                && found
-                    .iter()
-                    .any(|problem| problem.message.contains("nests deeper")),
-            "{open}"
-        );
+        assert!(parsed.is_none() && found.iter().any(|problem| problem.message.contains("nests deeper")), "{open}");
     }
 }
 
@@ -362,8 +276,7 @@ fn fragments() -> impl Strategy<Value = String> {
         ">",
         "[0]",
     ];
-    prop::collection::vec(prop::sample::select(parts.to_vec()), 0..24)
-        .prop_map(|parts| parts.concat())
+    prop::collection::vec(prop::sample::select(parts.to_vec()), 0..24).prop_map(|parts| parts.concat())
 }
 
 proptest! {

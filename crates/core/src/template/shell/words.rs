@@ -35,15 +35,12 @@ pub(super) struct Finding {
     pub(super) reads_code: Option<String>,
 }
 
-const RESERVED: [&str; 14] = [
-    "{", "}", "!", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac",
-    "time",
-];
+const RESERVED: [&str; 14] = ["{", "}", "!", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "time"];
 
 /// Commands whose arguments are a command again.
 const PREFIXES: [&str; 18] = [
-    "sudo", "doas", "env", "nohup", "exec", "command", "builtin", "nice", "ionice", "timeout",
-    "stdbuf", "setsid", "chroot", "unshare", "busybox", "find", "parallel", "time",
+    "sudo", "doas", "env", "nohup", "exec", "command", "builtin", "nice", "ionice", "timeout", "stdbuf", "setsid", "chroot", "unshare", "busybox",
+    "find", "parallel", "time",
 ];
 
 /// Commands that evaluate their arguments as shell text.
@@ -73,11 +70,7 @@ const INTERPRETERS: [(&str, &str, &str); 15] = [
 
 /// Whether a word after these is the command's name.
 pub(super) fn is_command_position(words: &[Word]) -> bool {
-    words.iter().all(|word| {
-        word.is_target
-            || RESERVED.contains(&word.text.as_str())
-            || assigned_name(&word.text).is_some()
-    })
+    words.iter().all(|word| word.is_target || RESERVED.contains(&word.text.as_str()) || assigned_name(&word.text).is_some())
 }
 
 /// The name that `name=…` or `name+=…` sets.
@@ -109,9 +102,7 @@ pub(super) fn judge(words: &[Word]) -> Finding {
     };
     let arguments = &command[1..];
     if !matches!(name, "case" | "[[") {
-        finding
-            .split
-            .extend(command.iter().map(|word| word.uses.clone()));
+        finding.split.extend(command.iter().map(|word| word.uses.clone()));
     }
     assignments(name, arguments, &mut finding);
     takers(name, &command, &mut finding);
@@ -127,11 +118,8 @@ fn assignments(name: &str, arguments: &[&Word], finding: &mut Finding) {
     let texts = arguments.iter().map(|word| word.text.as_str());
     match name {
         "for" | "select" => finding.assigned.extend(texts.take(1).map(str::to_owned)),
-        "read" | "export" | "local" | "readonly" | "declare" | "typeset" | "getopts"
-        | "mapfile" | "readarray" | "printf" | "unset" => {
-            let names = texts
-                .map(super::braces::shell_name)
-                .filter(|name| !name.is_empty());
+        "read" | "export" | "local" | "readonly" | "declare" | "typeset" | "getopts" | "mapfile" | "readarray" | "printf" | "unset" => {
+            let names = texts.map(super::braces::shell_name).filter(|name| !name.is_empty());
             finding.assigned.extend(names.map(str::to_owned));
         }
         _ => {}
@@ -143,51 +131,33 @@ fn takers(name: &str, command: &[&Word], finding: &mut Finding) {
     for (at, word) in command.iter().enumerate() {
         let word = base_name(&word.text);
         if EVALUATORS.contains(&word) || CODE_TAKERS.contains(&word) {
-            refuse(
-                &command[at + 1..],
-                &Reader::Program(word.to_owned()),
-                finding,
-            );
+            refuse(&command[at + 1..], &Reader::Program(word.to_owned()), finding);
             return;
         }
         if !is_prefixed {
             break;
         }
     }
-    let compares = |word: &&Word| {
-        matches!(
-            word.text.as_str(),
-            "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge"
-        )
-    };
+    let compares = |word: &&Word| matches!(word.text.as_str(), "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge");
     if name == "let" || (name == "[[" && command.iter().any(compares)) {
         refuse(&command[1..], &Reader::Arithmetic, finding);
     }
 }
 
 fn refuse(words: &[&Word], reader: &Reader, finding: &mut Finding) {
-    finding
-        .refused
-        .extend(words.iter().map(|word| (word.uses.clone(), reader.clone())));
+    finding.refused.extend(words.iter().map(|word| (word.uses.clone(), reader.clone())));
 }
 
 /// Looks for an interpreter among all words, since any command may run another (`docker run image sh -c …`).
 fn interpreters(command: &[&Word], finding: &mut Finding) {
     for (at, word) in command.iter().enumerate() {
         let name = base_name(&word.text);
-        let Some((_, code_flags, value_flags)) = INTERPRETERS
-            .iter()
-            .find(|(known, ..)| is_named(name, known))
-        else {
+        let Some((_, code_flags, value_flags)) = INTERPRETERS.iter().find(|(known, ..)| is_named(name, known)) else {
             continue;
         };
         match code_of(&command[at + 1..], code_flags, value_flags) {
             Code::Argument(flag) => {
-                refuse(
-                    &command[at + 1..],
-                    &Reader::Program(format!("{name} {flag}")),
-                    finding,
-                );
+                refuse(&command[at + 1..], &Reader::Program(format!("{name} {flag}")), finding);
                 return;
             }
             Code::Input if at == 0 || PREFIXES.contains(&base_name(&command[0].text)) => {
@@ -201,11 +171,7 @@ fn interpreters(command: &[&Word], finding: &mut Finding) {
 
 /// `python` also names `python3` and `python3.12`.
 fn is_named(name: &str, known: &str) -> bool {
-    name.strip_prefix(known).is_some_and(|version| {
-        version
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
+    name.strip_prefix(known).is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
 /// Where an interpreter finds its code.

@@ -207,7 +207,9 @@ impl Executor for Scripted {
 fn usual(request: &Request) -> Outcome {
     match request {
         Request::Noop {} => value(&json!(null)),
-        Request::Process(process) => value(&json!({ "exit_code": 0, "stdout": format!("{}\n", process.argv.last().map_or("", String::as_str)), "stderr": "", "truncated": false })),
+        Request::Process(process) => value(
+            &json!({ "exit_code": 0, "stdout": format!("{}\n", process.argv.last().map_or("", String::as_str)), "stderr": "", "truncated": false }),
+        ),
         Request::Http(_) => value(&json!({ "status": 200, "headers": {}, "body": "ok" })),
         Request::Script(_) => value(&json!({})),
         Request::File(_) => value(&json!({ "path": "p", "bytes": 0 })),

@@ -107,7 +107,9 @@ async fn bodies_that_do_not_fit_are_refused_and_change_nothing() {
             assert!(refused.detail.contains("does not fit"), "{}: {}", name.word(), refused.detail);
         }
     }
-    for (name, bad) in [("signal", json!({})), ("resolve", json!({})), ("resolve", json!({ "verdict": "maybe" })), ("approve", json!({ "hash": "x" }))] {
+    for (name, bad) in
+        [("signal", json!({})), ("resolve", json!({})), ("resolve", json!({ "verdict": "maybe" })), ("approve", json!({ "hash": "x" }))]
+    {
         problem(server.post(&address(&run, name), &bad).await, StatusCode::UNPROCESSABLE_ENTITY, "GOR0202").await;
     }
     let unknown = problem(server.post(&address(&run, "explode"), &json!({})).await, StatusCode::UNPROCESSABLE_ENTITY, "GOR0202").await;

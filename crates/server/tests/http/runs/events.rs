@@ -46,10 +46,14 @@ async fn what_happens_is_streamed_while_it_happens() {
     let server = Server::start().await;
     let run = server.create(WAITS).await.id.to_string();
     let mut frames = server.client.events(&run, 0).await.expect("a stream");
-    let Some(Frame::Append(first)) = patiently("the past comes", frames.next()).await.expect("the stream lasts") else { panic!("the first frame is an append") };
+    let Some(Frame::Append(first)) = patiently("the past comes", frames.next()).await.expect("the stream lasts") else {
+        panic!("the first frame is an append")
+    };
     assert_eq!((first.seq, first.run.to_string()), (1, run.clone()));
     server.client.command(&run, CommandName::Signal, &json!({ "name": "go", "payload": 7 })).await.expect("it is taken");
-    let Some(Frame::Append(second)) = patiently("the signal comes", frames.next()).await.expect("the stream lasts") else { panic!("the second frame is an append") };
+    let Some(Frame::Append(second)) = patiently("the signal comes", frames.next()).await.expect("the stream lasts") else {
+        panic!("the second frame is an append")
+    };
     assert_eq!((second.seq, second.pos), (2, first.pos + 1));
     assert!(second.events().expect("events").iter().any(|event| event.name() == "signal_received"), "{:?}", second.events());
     assert_eq!(patiently("the end comes", frames.next()).await.expect("the stream lasts"), Some(Frame::Done));

@@ -49,17 +49,8 @@ impl Parser<'_> {
             let known = nearest(&word, calls::METHODS.iter().map(|method| method.name));
             return Err(unknown(at..end, "method", &word, known));
         };
-        check_count(
-            at..end,
-            &word,
-            method.arguments,
-            arguments.by_position.len(),
-        )?;
-        Ok(Node::Method {
-            of: Box::new(node),
-            method,
-            arguments,
-        })
+        check_count(at..end, &word, method.arguments, arguments.by_position.len())?;
+        Ok(Node::Method { of: Box::new(node), method, arguments })
     }
 
     fn subscript(&mut self, node: Node, start: usize) -> Parsed {
@@ -71,11 +62,7 @@ impl Parser<'_> {
             };
             let end = self.span.end;
             self.expect("]")?;
-            return Ok(Node::Index {
-                of,
-                key,
-                text: self.source[start..end].to_owned(),
-            });
+            return Ok(Node::Index { of, key, text: self.source[start..end].to_owned() });
         }
         let to = self.bound()?;
         let step = if self.take(":")? { self.bound()? } else { None };
@@ -102,10 +89,7 @@ impl Parser<'_> {
             }
             count += 1;
             if let Token::Name(name) = self.token.clone()
-                && matches!(
-                    token::read(self.source, self.span.end)?,
-                    (Token::Sign("="), _)
-                )
+                && matches!(token::read(self.source, self.span.end)?, (Token::Sign("="), _))
             {
                 self.advance()?;
                 self.advance()?;
@@ -137,49 +121,23 @@ impl Parser<'_> {
             self.seek(span.start)?;
             return Err(self.unexpected("the name of a filter"));
         };
-        let arguments = if self.take("(")? {
-            self.arguments()?
-        } else {
-            Arguments::default()
-        };
+        let arguments = if self.take("(")? { self.arguments()? } else { Arguments::default() };
         if matches!(name.as_str(), "default" | "d") {
             self.provide(&node);
             let mut by_position = arguments.by_position.into_iter();
             let value = by_position.next().map(Box::new);
-            let flag = by_position
-                .next()
-                .or_else(|| arguments.by_name.into_iter().next().map(|(_, flag)| flag));
-            return Ok(Node::Default {
-                of: Box::new(node),
-                value,
-                for_false: matches!(flag, Some(Node::Constant(Value::Bool(true)))),
-            });
+            let flag = by_position.next().or_else(|| arguments.by_name.into_iter().next().map(|(_, flag)| flag));
+            return Ok(Node::Default { of: Box::new(node), value, for_false: matches!(flag, Some(Node::Constant(Value::Bool(true)))) });
         }
         let Some(filter) = Filter::find(&name) else {
-            let known = calls::FILTERS
-                .iter()
-                .map(|filter| filter.name)
-                .chain(["default"]);
+            let known = calls::FILTERS.iter().map(|filter| filter.name).chain(["default"]);
             return Err(unknown(span, "filter", &name, nearest(&name, known)));
         };
-        check_count(
-            span.clone(),
-            &name,
-            filter.arguments,
-            arguments.by_position.len(),
-        )?;
-        if let Some((named, _)) = arguments
-            .by_name
-            .iter()
-            .find(|(named, _)| !filter.names.contains(&named.as_str()))
-        {
+        check_count(span.clone(), &name, filter.arguments, arguments.by_position.len())?;
+        if let Some((named, _)) = arguments.by_name.iter().find(|(named, _)| !filter.names.contains(&named.as_str())) {
             return Err(unknown(span, &format!("argument of `{name}`"), named, None));
         }
-        Ok(Node::Filter {
-            of: Box::new(node),
-            filter,
-            arguments,
-        })
+        Ok(Node::Filter { of: Box::new(node), filter, arguments })
     }
 
     fn test(&mut self, node: Node) -> Parsed {
@@ -208,20 +166,9 @@ impl Parser<'_> {
                 self.provide(&of);
                 (Node::IsDefined(of), negated != (name == "undefined"))
             }
-            _ => (
-                Node::Test {
-                    of,
-                    test: *test,
-                    argument,
-                },
-                negated,
-            ),
+            _ => (Node::Test { of, test: *test, argument }, negated),
         };
-        Ok(if negated {
-            Node::Not(Box::new(node))
-        } else {
-            node
-        })
+        Ok(if negated { Node::Not(Box::new(node)) } else { node })
     }
 
     /// Notes that the expression itself answers for a missing value.
@@ -240,12 +187,7 @@ fn unknown(span: Range<usize>, what: &str, name: &str, known: Option<&str>) -> P
     }
 }
 
-fn check_count(
-    span: Range<usize>,
-    name: &str,
-    allowed: (usize, usize),
-    count: usize,
-) -> Parsed<()> {
+fn check_count(span: Range<usize>, name: &str, allowed: (usize, usize), count: usize) -> Parsed<()> {
     if (allowed.0..=allowed.1).contains(&count) {
         return Ok(());
     }
@@ -254,8 +196,5 @@ fn check_count(
         (least, most) if least == most => format!("{least} argument(s)"),
         (least, most) => format!("{least} to {most} arguments"),
     };
-    Err(Problem::error(
-        span,
-        format!("`{name}` takes {wanted}, not {count}"),
-    ))
+    Err(Problem::error(span, format!("`{name}` takes {wanted}, not {count}")))
 }

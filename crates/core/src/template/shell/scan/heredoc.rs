@@ -29,21 +29,14 @@ impl Scan<'_> {
             }
             self.copy();
         }
-        self.heredocs.push(Heredoc {
-            delimiter,
-            is_quoted,
-            strips_tabs,
-        });
+        self.heredocs.push(Heredoc { delimiter, is_quoted, strips_tabs });
     }
 
     pub(super) fn read_heredocs(&mut self, reader: Option<&str>) {
         for heredoc in std::mem::take(&mut self.heredocs) {
             let (body_end, end) = self.find_end(&heredoc);
             if heredoc.is_quoted {
-                self.inert(
-                    body_end,
-                    &format!("the heredoc with a quoted `{}`", heredoc.delimiter),
-                );
+                self.inert(body_end, &format!("the heredoc with a quoted `{}`", heredoc.delimiter));
             } else {
                 let uses_from = self.uses.len();
                 let stop = std::mem::replace(&mut self.stop, body_end);
@@ -59,10 +52,7 @@ impl Scan<'_> {
                 }
                 self.stop = stop;
                 if let Some(reader) = reader {
-                    self.refuse(
-                        uses_from..self.uses.len(),
-                        &Reader::Program(reader.to_owned()),
-                    );
+                    self.refuse(uses_from..self.uses.len(), &Reader::Program(reader.to_owned()));
                 }
             }
             while self.at < end {
@@ -76,11 +66,7 @@ impl Scan<'_> {
         let mut at = self.at;
         for line in self.rest().split_inclusive('\n') {
             let text = line.strip_suffix('\n').unwrap_or(line);
-            let text = if heredoc.strips_tabs {
-                text.trim_start_matches('\t')
-            } else {
-                text
-            };
+            let text = if heredoc.strips_tabs { text.trim_start_matches('\t') } else { text };
             if text == heredoc.delimiter {
                 return (at, at + line.len());
             }
