@@ -1,6 +1,6 @@
 //! Every input that fuzzing has kept, replayed: the same claims as the fuzz targets `templates` and `events`, without the fuzzer.
-#![expect(clippy::disallowed_methods, reason = "a test reads its inputs; the core itself reads nothing")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its inputs has failed")]
+#![expect(clippy::disallowed_methods, reason = "a test reads its inputs; the core itself reads nothing")]
 
 use std::borrow::Cow;
 use std::fs;

@@ -41,9 +41,10 @@ pub(super) async fn again<B: serde::Serialize + Sync>(
     body: &B,
 ) -> Result<Exit, Fault> {
     if going.detach {
-        let session = detached::session(context, context.settings()?).await?;
-        say_what_changed(&session, &session.client.run(run).await?).await?;
-        let run = session.client.command(run, name, body).await?;
+        let mut session = detached::session(context, context.settings()?).await?;
+        let before = session.ask(async |client| client.run(run).await).await?;
+        say_what_changed(&mut session, &before).await?;
+        let run = session.send(async |client| client.command(run, name, body).await).await?;
         detached::tell(context, &run);
         return Ok(Exit::Done);
     }
@@ -65,21 +66,25 @@ async fn followed<B: serde::Serialize + Sync>(
     let told = Told::before(session, &before);
     let sent = session.send(async |client| client.command(run, name, body).await).await;
     let run = match sent {
-        // It went on as soon as this process held the store, and needed nobody to say so.
-        Err(_) if name == CommandName::Resume && session.ended_here(&session.client.run(run).await?) => session.client.run(run).await?,
+        Err(_) if name == CommandName::Resume => {
+            let now = session.ask(async |client| client.run(run).await).await?;
+            // It went on as soon as this process held the store, and needed nobody to say so.
+            if session.ended_here(&now) { now } else { sent? }
+        }
         sent => sent?,
     };
     going.on(session, run, told).await
 }
 
 /// A run is pinned to the text that it was started from; whoever changed the file since should know.
-async fn say_what_changed(session: &Session<'_>, run: &Run) -> Result<(), Fault> {
+async fn say_what_changed(session: &mut Session<'_>, run: &Run) -> Result<(), Fault> {
     let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(()) };
     let Ok(now) = std::fs::read(file) else { return Ok(()) };
     if session.context.printer.json || ContentHash::of(&now) == source {
         return Ok(());
     }
-    let Some(then) = session.client.export(&run.id.to_string()).await?.source else { return Ok(()) };
+    let id = run.id.to_string();
+    let Some(then) = session.ask(async |client| client.export(&id).await).await?.source else { return Ok(()) };
     let now = String::from_utf8_lossy(&now);
     let printer = &session.context.printer;
     let name = crate::workflow::shorten(session.context, std::path::Path::new(file));

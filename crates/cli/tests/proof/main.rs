@@ -1,5 +1,5 @@
 //! The claims that Gorgon makes, tested from outside: the real binary, real processes, real sockets, real kills.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod approvals;
 mod faults;

@@ -180,7 +180,7 @@ fn spend(machine: &Machine, n: usize, random: &mut Random) -> Spent {
 fn text(random: &mut Random) -> String {
     let length = random.below(400);
     (0..length)
-        .map(|_| char::from_u32(0x20 + u32::try_from(random.below(if length % 5 == 0 { 2_000 } else { 90 })).unwrap()).unwrap_or('?'))
+        .map(|_| char::from_u32(0x20 + u32::try_from(random.below(if length.is_multiple_of(5) { 2_000 } else { 90 })).unwrap()).unwrap_or('?'))
         .collect()
 }
 

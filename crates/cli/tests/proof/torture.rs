@@ -262,7 +262,7 @@ impl Round {
         }
         for request in self.server.requests(&self.machine) {
             let path = request.path.strip_prefix("/effect/").and_then(|rest| rest.split('?').next());
-            let step = path.map_or_else(|| request.prompt.strip_prefix("This is step ").unwrap().trim_end_matches('.'), |name| name);
+            let step = path.unwrap_or_else(|| request.prompt.strip_prefix("This is step ").unwrap().trim_end_matches('.'));
             seen.entry(step.to_owned()).or_default().push(request.at_ns);
         }
         seen

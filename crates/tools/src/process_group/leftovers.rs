@@ -115,7 +115,9 @@ impl Note {
 /// The groups of all living processes that carry this mark.
 fn marked(mark: &str) -> Vec<Identity> {
     let wanted = format!("{MARK}={mark}");
-    let carries = |pid: u32| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| text.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()));
+    let carries = |pid: u32| {
+        std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| text.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()))
+    };
     let Some(boot_id) = boot_id() else { return Vec::new() };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
