@@ -64,7 +64,12 @@ async fn followed<B: serde::Serialize + Sync>(
     let before = session.ask(async |client| client.run(run).await).await?;
     say_what_changed(session, &before).await?;
     let told = Told::before(session, &before);
-    let sent = session.send(async |client| client.command(run, name, body).await).await;
+    let command = async |client: &gorgon_client::Client| client.command(run, name, body).await;
+    let sent = match name {
+        // Going on with what goes on already changes nothing: it may be asked for again when the holder went away under the request.
+        CommandName::Resume => session.ask(command).await,
+        _ => session.send(command).await,
+    };
     let run = match sent {
         Err(_) if name == CommandName::Resume => {
             let now = session.ask(async |client| client.run(run).await).await?;

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod faults;
+mod handover;
 mod history;
 mod leftovers;
 mod machine;
