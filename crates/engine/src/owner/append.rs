@@ -6,7 +6,6 @@ use gorgon_core::ids::ContentHash;
 use gorgon_core::run::RunState;
 use gorgon_core::time::Timestamp;
 use gorgon_ports::{Append, Blob};
-use sha2::{Digest, Sha256};
 
 use crate::history::Head;
 
@@ -24,7 +23,7 @@ impl Encoded {
         let whole = Bytes::from(serde_json::to_vec(events).unwrap_or_default());
         let (body, blobs) = spill(events, &whole);
         let seq = head.seq + 1;
-        let hash = chain(head.hash, seq, at, &body);
+        let hash = ContentHash::chained(head.hash, seq, at, &body);
         let ledger = events.iter().filter_map(Event::ledger_op).collect();
         let scopes = state.created.as_ref().map(|created| created.scopes.clone()).unwrap_or_default();
         let append = Append {
@@ -67,14 +66,4 @@ fn spill(events: &[Event], whole: &Bytes) -> (Bytes, Vec<Blob>) {
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-/// The hash chain of a run: see [`Append::hash`].
-fn chain(previous: ContentHash, seq: u64, at: Timestamp, body: &[u8]) -> ContentHash {
-    let mut hasher = Sha256::new();
-    hasher.update(previous.0);
-    hasher.update(seq.to_be_bytes());
-    hasher.update(at.0.to_be_bytes());
-    hasher.update(body);
-    ContentHash(hasher.finalize().into())
 }
