@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::inputs::Inputs;
 use crate::printer::Printer;
+use crate::report::counted;
 use crate::workflow::Workflow;
 
 /// Show which steps would run, why, in which order, and what that can cost.
@@ -145,7 +146,7 @@ fn after(included: &Included) -> String {
 }
 
 fn amounts(amounts: Amounts) -> String {
-    format!("{}, {} tokens, {} calls", show_usd(amounts.cost_nano_usd), amounts.tokens, amounts.calls)
+    format!("{}, {}, {}", show_usd(amounts.cost_nano_usd), counted(amounts.tokens, "token"), counted(amounts.calls, "call"))
 }
 
 fn limits(prepared: &Prepared) -> String {
