@@ -1,6 +1,7 @@
 //! The requests.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gorgon_api::{CommandName, CreateRun, Export, Logs, Problem, RUNS, Run, RunList, RunQuery};
 use http_body_util::BodyExt;
@@ -10,26 +11,26 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
-use crate::connection::{escape, send};
+use crate::connection::{Connections, escape};
 use crate::stream::Frames;
 
 /// A client of one holder. Runs are named by their id, a unique prefix of it, its last six characters, or `@last`.
 #[derive(Debug, Clone)]
 pub struct Client {
-    socket: PathBuf,
+    connections: Connections,
 }
 
 impl Client {
     /// A client of whoever listens at this socket.
     #[must_use]
     pub fn unix(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self { connections: Connections::to(socket.into()) }
     }
 
     /// Where it connects to.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        &self.socket
+        self.connections.socket()
     }
 
     /// Whether somebody listens.
@@ -37,8 +38,8 @@ impl Client {
     /// # Errors
     /// Nobody does.
     pub async fn ping(&self) -> Result<(), Error> {
-        let unreachable = |source| Error::Unreachable { place: self.socket.display().to_string(), source };
-        tokio::net::UnixStream::connect(&self.socket).await.map(drop).map_err(unreachable)
+        let unreachable = |source| Error::Unreachable { place: self.socket().display().to_string(), source };
+        tokio::net::UnixStream::connect(self.socket()).await.map(drop).map_err(unreachable)
     }
 
     /// Starts a run.
@@ -47,6 +48,14 @@ impl Client {
     /// It was not started, or the connection broke.
     pub async fn create(&self, create: &CreateRun) -> Result<Run, Error> {
         self.post(RUNS, create).await
+    }
+
+    /// Starts a run and waits until nothing of it moves without somebody any more, or for as long as is said; answers how it stands then.
+    ///
+    /// # Errors
+    /// It was not started, or the connection broke.
+    pub async fn create_and_wait(&self, create: &CreateRun, wait: Duration) -> Result<Run, Error> {
+        self.post(&format!("{RUNS}?wait_seconds={}", wait.as_secs()), create).await
     }
 
     /// The runs that match, newest first.
@@ -94,7 +103,7 @@ impl Client {
     /// # Errors
     /// There is no such run, or the connection broke.
     pub async fn events(&self, run: &str, after: u64) -> Result<Frames, Error> {
-        let response = send(&self.socket, Method::GET, &format!("{RUNS}/{}/events?after={after}", escape(run)), None).await?;
+        let response = self.connections.send(Method::GET, &format!("{RUNS}/{}/events?after={after}", escape(run)), None).await?;
         if response.status() == StatusCode::OK {
             return Ok(Frames::of(response.into_body()));
         }
@@ -107,7 +116,7 @@ impl Client {
     /// The run does not take it, or the connection broke.
     pub async fn command<B: Serialize + Sync>(&self, run: &str, name: CommandName, body: &B) -> Result<Run, Error> {
         let address = format!("{RUNS}/{}/commands/{}", escape(run), name.word());
-        let response = send(&self.socket, Method::POST, &address, Some(serde_json::to_vec(body)?)).await?;
+        let response = self.connections.send(Method::POST, &address, Some(serde_json::to_vec(body)?)).await?;
         if response.status() == StatusCode::ACCEPTED {
             return self.run(run).await;
         }
@@ -115,11 +124,11 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, address: &str) -> Result<T, Error> {
-        read(send(&self.socket, Method::GET, address, None).await?).await
+        read(self.connections.send(Method::GET, address, None).await?).await
     }
 
     async fn post<B: Serialize + Sync, T: DeserializeOwned>(&self, address: &str, body: &B) -> Result<T, Error> {
-        read(send(&self.socket, Method::POST, address, Some(serde_json::to_vec(body)?)).await?).await
+        read(self.connections.send(Method::POST, address, Some(serde_json::to_vec(body)?)).await?).await
     }
 }
 

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{CommandError, CreateError, ReadError};
-use crate::feed::{Live, Published, Watch, Watchers, ended};
+use crate::feed::{Live, Published, StatusWatch, Watch, Watchers, status_after};
 use crate::gate::Gate;
 use crate::history::{self, Recorded};
 use crate::mailbox::{MAILBOX_MAX, Mailbox, Message, Whereabouts};
@@ -161,6 +161,21 @@ impl Engine {
     /// # Errors
     /// Everything that keeps it from starting; then nothing was written.
     pub async fn create(&self, new: CreateRun) -> Result<(RunId, Cost), CreateError> {
+        self.create_for(new, None).await
+    }
+
+    /// As [`create`](Self::create); and what it comes to, when the run has ended or nothing of it moves without somebody. If it sleeps, or the engine ends,
+    /// before that, nothing comes.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting; then nothing was written.
+    pub async fn create_and_follow(&self, new: CreateRun) -> Result<(RunId, Cost, oneshot::Receiver<Arc<RunState>>), CreateError> {
+        let (tell, rest) = oneshot::channel();
+        let (id, cost) = self.create_for(new, Some(tell)).await?;
+        Ok((id, cost, rest))
+    }
+
+    async fn create_for(&self, new: CreateRun, asker: Option<oneshot::Sender<Arc<RunState>>>) -> Result<(RunId, Cost), CreateError> {
         self.shared.not_broken()?;
         let prepared = self.shared.programs.get(&new.definition, &new.goals).map_err(CreateError::Invalid)?;
         let program = Arc::clone(&prepared.program);
@@ -185,8 +200,10 @@ impl Engine {
         let stored: Vec<ContentHash> = blobs.iter().map(|blob| blob.hash).collect();
         let shared = Arc::clone(&self.shared);
         // Whoever asks may go away at any await; a run that is on disk gets its owner all the same.
-        let making =
-            self.shared.tasks.spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made)) });
+        let making = self
+            .shared
+            .tasks
+            .spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made, asker)) });
         match making.await {
             Ok(Ok(())) => {
                 self.shared.programs.note_stored(stored);
@@ -284,6 +301,12 @@ impl Engine {
         Ok(Watch::begin(self.clone(), key, after).await?)
     }
 
+    /// Watches how a run stands, from now on.
+    #[must_use]
+    pub fn watch_status(&self, run: RunId) -> StatusWatch {
+        StatusWatch::begin(self.clone(), run)
+    }
+
     /// The runs that match, newest first.
     ///
     /// # Errors
@@ -327,10 +350,10 @@ impl Engine {
         Ok(())
     }
 
-    /// The log files of a run, with their names.
+    /// Where the output of a run's steps is kept, if it is: [`read_log`](crate::read_log) reads it.
     #[must_use]
-    pub fn log_files(&self, run: RunId) -> Vec<(String, PathBuf)> {
-        self.shared.output.files(run)
+    pub fn log_file(&self, run: RunId) -> Option<PathBuf> {
+        self.shared.output.file(run)
     }
 
     /// The prices in force.
@@ -339,7 +362,7 @@ impl Engine {
         &self.shared.prices
     }
 
-    /// What the engine is busy with, and every change of that.
+    /// What the engine is busy with. Whoever waits is woken when it falls quiet or breaks down; what it is in between can be looked at.
     #[must_use]
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.shared.activity.subscribe()
@@ -444,10 +467,6 @@ impl Shared {
         self.executors.get(&family).cloned()
     }
 
-    pub(crate) fn env_of(&self, state: &RunState) -> Arc<BTreeMap<String, String>> {
-        Arc::new(state.created.as_ref().map(|created| created.start.env.clone()).unwrap_or_default())
-    }
-
     pub(crate) fn facts(&self, permits: BTreeMap<Family, u32>, refused: BTreeMap<BudgetKey, Refused>) -> Facts<'_> {
         Facts {
             now: self.clock.now(),
@@ -486,11 +505,18 @@ impl Shared {
     }
 
     pub(crate) fn call_started(&self) {
-        self.activity.send_modify(|activity| activity.calls_in_flight += 1);
+        self.activity.send_if_modified(|activity| {
+            activity.calls_in_flight += 1;
+            false
+        });
     }
 
     pub(crate) fn call_ended(self: &Arc<Self>, family: Family) {
-        self.activity.send_modify(|activity| activity.calls_in_flight = activity.calls_in_flight.saturating_sub(1));
+        // Whoever looks on waits for quiet, and is not to be woken by every call.
+        self.activity.send_if_modified(|activity| {
+            activity.calls_in_flight = activity.calls_in_flight.saturating_sub(1);
+            activity.calls_in_flight == 0
+        });
         self.poke_line(self.gate.give_back([(family, 1)]));
     }
 
@@ -547,7 +573,7 @@ impl Shared {
 
     pub(crate) fn publish(&self, receipt: &Receipt, at: Timestamp, events: &[Event], body: &Bytes) {
         self.watchers.tell(receipt.run().id(), || {
-            Live::Append(Published { pos: receipt.pos(), seq: receipt.seq(), at, ended: ended(events), body: body.clone() })
+            Live::Append(Published { pos: receipt.pos(), seq: receipt.seq(), at, status: status_after(events), body: body.clone() })
         });
     }
 
@@ -591,13 +617,17 @@ impl Shared {
     }
 
     /// Gives a run that was just created its owner.
-    fn adopt(self: &Arc<Self>, created: Created) {
+    fn adopt(self: &Arc<Self>, created: Created, asker: Option<oneshot::Sender<Arc<RunState>>>) {
         let run = created.receipt.run().clone();
         if created.state().status.is_terminal() {
+            if let Some(asker) = asker {
+                // Whoever asked may be gone.
+                let _ = asker.send(Arc::new(created.into_state()));
+            }
             return;
         }
         let Some(mail) = self.register(&run) else { return };
-        let owner = Owner::of(Arc::clone(self), created, mail);
+        let owner = Owner::of(Arc::clone(self), created, mail, asker);
         let shared = Arc::clone(self);
         self.tasks.spawn(async move { shared.keep_working(run, owner, false).await });
     }
@@ -611,14 +641,20 @@ impl Shared {
         owners.insert(run.no(), (mailbox, run.clone()));
         drop(owners);
         self.active().insert(run.id(), run.clone());
-        self.activity.send_modify(|activity| activity.active_runs += 1);
+        self.activity.send_if_modified(|activity| {
+            activity.active_runs += 1;
+            false
+        });
         Some(mail)
     }
 
     fn dismiss(&self, run: &RunKey) {
         if self.lock().remove(&run.no()).is_some() {
             self.active().remove(&run.id());
-            self.activity.send_modify(|activity| activity.active_runs = activity.active_runs.saturating_sub(1));
+            self.activity.send_if_modified(|activity| {
+                activity.active_runs = activity.active_runs.saturating_sub(1);
+                activity.active_runs == 0
+            });
         }
     }
 
@@ -659,6 +695,7 @@ impl Shared {
             self.dismiss(&run);
             return;
         }
+        self.output.rests(run.id());
         // From here on nobody finds this mailbox; who found it before is served by another owner.
         self.dismiss(&run);
         if let Some(at) = wake.filter(|_| self.runs_go_on) {

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use gorgon_core::event::Event;
 use gorgon_core::ids::RunId;
+use gorgon_core::run::RunStatus;
 use gorgon_core::time::Timestamp;
 use gorgon_ports::{RunKey, StoreError};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::engine::Engine;
 use crate::history;
@@ -23,7 +24,22 @@ const BEHIND_MAX: usize = 1_024;
 #[derive(Default)]
 pub(crate) struct Watchers {
     count: AtomicUsize,
-    runs: Mutex<HashMap<RunId, broadcast::Sender<Arc<Live>>>>,
+    runs: Mutex<HashMap<RunId, Told>>,
+}
+
+/// Who is told of a run: those who want all of it, and those who want to know how it stands. The latter are many, come and go with each run, and would be
+/// woken for nothing by every append.
+#[derive(Default)]
+struct Told {
+    live: Option<broadcast::Sender<Arc<Live>>>,
+    status: Option<watch::Sender<RunStatus>>,
+}
+
+/// What a watcher wants to be told.
+#[derive(Clone, Copy)]
+enum Kind {
+    Live,
+    Status,
 }
 
 /// Something that happens now.
@@ -37,17 +53,18 @@ pub(crate) struct Published {
     pub(crate) pos: u64,
     pub(crate) seq: u64,
     pub(crate) at: Timestamp,
-    /// Whether the run has ended with it, or was opened again.
-    pub(crate) ended: Option<bool>,
+    /// How the run stands after it, if that changed.
+    pub(crate) status: Option<RunStatus>,
     /// The events as JSON, large texts included.
     pub(crate) body: Bytes,
 }
 
-/// Whether these events end the run, or open it again.
-pub(crate) fn ended(events: &[Event]) -> Option<bool> {
+/// How a run stands after these events, if they say.
+pub(crate) fn status_after(events: &[Event]) -> Option<RunStatus> {
     events.iter().rev().find_map(|event| match event {
-        Event::RunFinished { .. } => Some(true),
-        Event::Reopened { .. } | Event::Resumed { .. } => Some(false),
+        Event::RunFinished { status, .. } | Event::StatusChanged { status } => Some(*status),
+        Event::Reopened { .. } | Event::Resumed { .. } => Some(RunStatus::Running),
+        Event::Paused { .. } => Some(RunStatus::Paused),
         _ => None,
     })
 }
@@ -57,27 +74,43 @@ impl Watchers {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if let Some(watchers) = self.lock().get(&run) {
-            // Nobody listening any more is no fault.
-            let _ = watchers.send(Arc::new(what()));
+        if let Some(Told { live, status }) = self.lock().get(&run) {
+            let what = what();
+            if let (Some(tell), Live::Append(Published { status: Some(now), .. })) = (status, &what) {
+                tell.send_replace(*now);
+            }
+            if let Some(tell) = live {
+                // Nobody listening any more is no fault.
+                let _ = tell.send(Arc::new(what));
+            }
         }
     }
 
     fn subscribe(&self, run: RunId) -> broadcast::Receiver<Arc<Live>> {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.lock().entry(run).or_insert_with(|| broadcast::channel(BEHIND_MAX).0).subscribe()
+        self.lock().entry(run).or_default().live.get_or_insert_with(|| broadcast::channel(BEHIND_MAX).0).subscribe()
+    }
+
+    fn subscribe_status(&self, run: RunId) -> watch::Receiver<RunStatus> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.lock().entry(run).or_default().status.get_or_insert_with(|| watch::channel(RunStatus::Queued).0).subscribe()
     }
 
     /// A watcher goes. Its receiver still exists, so the last one sees a count of one.
-    fn leave(&self, run: RunId) {
+    fn leave(&self, run: RunId, kind: Kind) {
         self.count.fetch_sub(1, Ordering::Relaxed);
         let mut runs = self.lock();
-        if runs.get(&run).is_some_and(|watchers| watchers.receiver_count() <= 1) {
+        let Some(told) = runs.get_mut(&run) else { return };
+        match kind {
+            Kind::Live => drop(told.live.take_if(|live| live.receiver_count() <= 1)),
+            Kind::Status => drop(told.status.take_if(|status| status.receiver_count() <= 1)),
+        }
+        if told.live.is_none() && told.status.is_none() {
             runs.remove(&run);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, broadcast::Sender<Arc<Live>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Told>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,13 +135,23 @@ pub enum Frame {
     Done,
 }
 
+/// What a step of a watcher came to.
+enum Step {
+    /// It knows more.
+    Moved,
+    /// A piece of live output came.
+    Output(OutputPiece),
+    /// The engine has ended.
+    Stopped,
+}
+
 /// A run being watched.
 pub struct Watch {
     engine: Engine,
     run: RunKey,
     seq: u64,
     after: u64,
-    ended: bool,
+    status: RunStatus,
     told: bool,
     past: VecDeque<Frame>,
     live: broadcast::Receiver<Arc<Live>>,
@@ -118,10 +161,10 @@ impl Watch {
     pub(crate) async fn begin(engine: Engine, run: RunKey, after: u64) -> Result<Self, StoreError> {
         // Subscribed before the past is read, so nothing falls between the two.
         let live = engine.watchers().subscribe(run.id());
-        let mut watch = Self { engine, run, seq: 0, after, ended: false, told: false, past: VecDeque::new(), live };
+        let mut watch = Self { engine, run, seq: 0, after, status: RunStatus::Queued, told: false, past: VecDeque::new(), live };
         // Whoever has seen everything, or wants nothing but the end, is spared the past: the owner knows where the run is.
         match watch.engine.whereabouts(&watch.run).await {
-            Some(Whereabouts { seq, pos, ended }) if pos <= after => (watch.seq, watch.ended) = (seq, ended),
+            Some(Whereabouts { seq, pos, status }) if pos <= after => (watch.seq, watch.status) = (seq, status),
             _ => watch.catch_up().await?,
         }
         Ok(watch)
@@ -136,26 +179,36 @@ impl Watch {
             if let Some(frame) = self.past.pop_front() {
                 return Ok(Some(frame));
             }
-            if self.ended && !self.told {
+            if self.status.is_terminal() && !self.told {
                 self.told = true;
                 return Ok(Some(Frame::Done));
             }
-            let live = tokio::select! {
-                biased;
-                live = self.live.recv() => live,
-                () = self.engine.stopped() => return Ok(None),
-            };
-            match live {
-                Ok(live) => match &*live {
-                    Live::Append(append) if append.seq <= self.seq => {}
-                    Live::Append(append) if append.seq == self.seq + 1 => self.take(append),
-                    Live::Append(_) => self.catch_up().await?,
-                    Live::Output(piece) => return Ok(Some(Frame::Output(piece.clone()))),
-                },
-                Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await?,
-                Err(broadcast::error::RecvError::Closed) => return Ok(None),
+            match self.step().await? {
+                Step::Moved => {}
+                Step::Output(piece) => return Ok(Some(Frame::Output(piece))),
+                Step::Stopped => return Ok(None),
             }
         }
+    }
+
+    /// Takes in the next thing that happens.
+    async fn step(&mut self) -> Result<Step, StoreError> {
+        let live = tokio::select! {
+            biased;
+            live = self.live.recv() => live,
+            () = self.engine.stopped() => return Ok(Step::Stopped),
+        };
+        match live {
+            Ok(live) => match &*live {
+                Live::Append(append) if append.seq <= self.seq => {}
+                Live::Append(append) if append.seq == self.seq + 1 => self.take(append),
+                Live::Append(_) => self.catch_up().await?,
+                Live::Output(piece) => return Ok(Step::Output(piece.clone())),
+            },
+            Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await?,
+            Err(broadcast::error::RecvError::Closed) => return Ok(Step::Stopped),
+        }
+        Ok(Step::Moved)
     }
 
     /// The run.
@@ -166,7 +219,7 @@ impl Watch {
 
     fn take(&mut self, append: &Published) {
         self.seq = append.seq;
-        self.note_end(append.ended);
+        self.note(append.status);
         if append.pos > self.after {
             self.past.push_back(Frame::Append { pos: append.pos, seq: append.seq, at: append.at, events: append.body.clone() });
         }
@@ -175,7 +228,7 @@ impl Watch {
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         for append in history::read(self.engine.journal(), &self.run, self.seq).await? {
             self.seq = append.seq;
-            self.note_end(ended(&append.events));
+            self.note(status_after(&append.events));
             if append.pos > self.after {
                 let events = Bytes::from(serde_json::to_vec(&append.events).unwrap_or_default());
                 self.past.push_back(Frame::Append { pos: append.pos, seq: append.seq, at: append.at, events });
@@ -184,16 +237,46 @@ impl Watch {
         Ok(())
     }
 
-    fn note_end(&mut self, ended: Option<bool>) {
-        if let Some(ended) = ended {
-            self.ended = ended;
-            self.told &= ended;
+    fn note(&mut self, status: Option<RunStatus>) {
+        if let Some(status) = status {
+            self.status = status;
+            self.told &= status.is_terminal();
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.engine.watchers().leave(self.run.id());
+        self.engine.watchers().leave(self.run.id(), Kind::Live);
+    }
+}
+
+/// How a run stands, being watched.
+pub struct StatusWatch {
+    engine: Engine,
+    run: RunId,
+    status: watch::Receiver<RunStatus>,
+}
+
+impl StatusWatch {
+    /// From here on nothing is missed; how the run stands now is asked after this.
+    pub(crate) fn begin(engine: Engine, run: RunId) -> Self {
+        let status = engine.watchers().subscribe_status(run);
+        Self { engine, run, status }
+    }
+
+    /// The next status. `None` if the engine has ended.
+    pub async fn next(&mut self) -> Option<RunStatus> {
+        tokio::select! {
+            changed = self.status.changed() => changed.ok()?,
+            () = self.engine.stopped() => return None,
+        }
+        Some(*self.status.borrow_and_update())
+    }
+}
+
+impl Drop for StatusWatch {
+    fn drop(&mut self) {
+        self.engine.watchers().leave(self.run, Kind::Status);
     }
 }

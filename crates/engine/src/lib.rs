@@ -21,8 +21,8 @@ mod system;
 
 pub use self::engine::{Activity, CreateRun, Engine};
 pub use self::error::{CommandError, CreateError, ReadError};
-pub use self::feed::{Frame, Watch};
+pub use self::feed::{Frame, StatusWatch, Watch};
 pub use self::history::Recorded;
 pub use self::options::{Options, Permits};
-pub use self::output::OutputPiece;
+pub use self::output::{OutputPiece, read_log};
 pub use self::system::{SystemClock, SystemEntropy};

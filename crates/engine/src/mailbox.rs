@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gorgon_core::call::Outcome;
 use gorgon_core::command::Command;
+use gorgon_core::run::RunStatus;
 use gorgon_core::ids::CallId;
 use gorgon_core::run::RunState;
 use tokio::sync::{mpsc, oneshot};
@@ -33,8 +34,8 @@ pub(crate) struct Whereabouts {
     pub(crate) seq: u64,
     /// The position of its last append in the log.
     pub(crate) pos: u64,
-    /// Whether it has ended.
-    pub(crate) ended: bool,
+    /// How the run stands.
+    pub(crate) status: RunStatus,
 }
 
 /// The way to the owner of a run.

@@ -63,6 +63,8 @@ pub(crate) struct Owner {
     blocked: bool,
     /// What kept it from going on is over already: it looks again at once.
     again: bool,
+    /// Who wants to know what the run comes to.
+    asker: Option<oneshot::Sender<Arc<RunState>>>,
 }
 
 /// Why an owner ended.
@@ -84,7 +86,7 @@ impl Owner {
         let mut calls = Calls::new(Arc::clone(&shared), run.clone());
         // A message may overtake the adoption of a run that was created just now: what its creation ordered is started here then.
         calls.reconcile(&state, &receipt);
-        Ok(Self { shared, run, state, head, status_on_disk, calls, mail, blocked: false, again: false })
+        Ok(Self { shared, run, state, head, status_on_disk, calls, mail, blocked: false, again: false, asker: None })
     }
 
     /// Creates a run: its first append is its creation and the start of what can start.
@@ -142,7 +144,7 @@ impl Owner {
     }
 
     /// The owner of a run that was just created.
-    pub(crate) fn of(shared: Arc<Shared>, created: Created, mail: mpsc::Receiver<Message>) -> Self {
+    pub(crate) fn of(shared: Arc<Shared>, created: Created, mail: mpsc::Receiver<Message>, asker: Option<oneshot::Sender<Arc<RunState>>>) -> Self {
         let run = created.receipt.run().clone();
         let calls = Calls::new(Arc::clone(&shared), run.clone());
         let mut owner = Self {
@@ -155,6 +157,7 @@ impl Owner {
             mail,
             blocked: false,
             again: false,
+            asker,
         };
         owner.shared.publish(&created.receipt, created.at, &created.events, &created.body);
         owner.calls.reconcile(&owner.state, &created.receipt);
@@ -171,17 +174,21 @@ impl Owner {
             return (Ended::Broken(error), None, self.mail);
         }
         loop {
+            self.tell_rest();
             if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
                 return (Ended::Idle, self.state.wake(), self.mail);
             }
             let (shared, alarm) = (Arc::clone(&self.shared), self.wake_soon());
             let again = std::mem::take(&mut self.again);
+            let ready = self.calls.take_ready();
             tokio::select! {
                 biased;
+                () = std::future::ready(()), if ready.is_some() => while let Ok(message) = self.mail.try_recv() { batch.push(message); },
                 count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return (Ended::Idle, self.state.wake(), self.mail); },
                 () = tokio::task::yield_now(), if again => {}
                 () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
             }
+            batch.extend(ready.map(|(call, outcome)| Message::Completed(call, outcome)));
             if again {
                 batch.push(Message::Poke);
             }
@@ -193,6 +200,17 @@ impl Owner {
                 self.calls.abandon();
                 return (Ended::Broken(error), None, self.mail);
             }
+        }
+    }
+
+    /// Says what the run has come to, once it has come to something.
+    fn tell_rest(&mut self) {
+        if self.asker.is_some()
+            && (self.state.status.is_terminal() || self.state.needs_somebody())
+            && let Some(asker) = self.asker.take()
+        {
+            // Whoever asked may be gone.
+            let _ = asker.send(Arc::new(self.state.clone()));
         }
     }
 
@@ -225,7 +243,7 @@ impl Owner {
                 Message::Poke => poked = true,
                 Message::Whereabouts(reply) => {
                     // Whoever asked may be gone.
-                    let _ = reply.send(Whereabouts { seq: self.head.seq, pos: self.head.pos, ended: self.state.status.is_terminal() });
+                    let _ = reply.send(Whereabouts { seq: self.head.seq, pos: self.head.pos, status: self.state.status });
                 }
                 Message::Show(reply) => {
                     // Whoever asked may be gone.
@@ -362,6 +380,11 @@ impl Created {
     /// Its state.
     pub(crate) fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Its state, if nothing more is to happen to it.
+    pub(crate) fn into_state(self) -> RunState {
+        self.state
     }
 }
 

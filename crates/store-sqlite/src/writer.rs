@@ -23,7 +23,8 @@ const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// How long an empty queue is polled before the thread parks. In a chain of steps the next append comes within this time, and waking a parked thread
-/// takes longer than it. On one core the poll would keep the others from running.
+/// takes longer than it. On one core the poll would keep the others from running; so it would where many runs are under way, whose owners need every core:
+/// it is done only while appends come one at a time.
 const POLL: Duration = Duration::from_micros(50);
 
 pub(crate) struct Writer {
@@ -44,9 +45,14 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let poll = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1).then_some(POLL);
         let mut told = None;
-        while let Some(order) = self.next(poll) {
+        let mut alone = true;
+        while let Some(order) = self.next(poll.filter(|_| alone)) {
             let barrier = match order {
-                Order::Write(first) => self.gather_and_commit(first),
+                Order::Write(first) => {
+                    let (gathered, barrier) = self.gather_and_commit(first);
+                    alone = gathered == 1;
+                    barrier
+                }
                 other => Some(other),
             };
             match barrier {
@@ -83,8 +89,8 @@ impl Writer {
         self.queue.blocking_recv()
     }
 
-    /// Commits this and whatever else waits. Answers the order that ended the batch, if one did.
-    fn gather_and_commit(&mut self, first: Work) -> Option<Order> {
+    /// Commits this and whatever else waits. Answers how much that was, and the order that ended the batch, if one did.
+    fn gather_and_commit(&mut self, first: Work) -> (usize, Option<Order>) {
         let mut bytes = first.bytes();
         let mut works = vec![first];
         let mut barrier = None;
@@ -101,12 +107,13 @@ impl Writer {
                 Err(_) => break,
             }
         }
+        let gathered = works.len();
         self.commit(works);
         if let Err(error) = self.after_commit() {
             self.break_down(&format!("a checkpoint could not be made durable: {error}"));
         }
         self.memory.trim();
-        barrier
+        (gathered, barrier)
     }
 
     fn after_commit(&mut self) -> rusqlite::Result<()> {

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use gorgon_api::{CreateRun, Start};
-use gorgon_client::{Client, Frame};
+use gorgon_client::Client;
+use gorgon_core::definition::Definition;
+use gorgon_core::run::RunStatus;
 use serde_json::Value;
 
 pub(crate) struct Holder {
@@ -47,27 +49,17 @@ impl Holder {
         Ok(Self { child, client, data })
     }
 
-    /// Starts a run from YAML.
-    pub(crate) async fn create(&self, yaml: &str, inputs: Value) -> Result<String> {
-        let loaded = gorgon_language::load(yaml);
-        let Some(definition) = loaded.definition else { bail!("{}", gorgon_language::render("load.yaml", yaml, &loaded.diagnostics)) };
-        let inputs = serde_json::from_value(inputs)?;
-        let start = Start { by: "bench".to_owned(), folder: "/".to_owned(), file: None, env: Default::default(), models: Default::default() };
-        let new = CreateRun { definition, source: Some(yaml.to_owned()), goals: Vec::new(), inputs, limits: Default::default(), start };
-        Ok(self.client.create(&new).await?.id.to_string())
+    /// Starts a run.
+    pub(crate) async fn create(&self, workflow: &Workflow, inputs: Value) -> Result<String> {
+        Ok(self.client.create(&workflow.run_of(inputs)?).await?.id.to_string())
     }
 
     /// Starts a run and waits for its end. What happens in between is not sent.
-    pub(crate) async fn run(&self, yaml: &str, inputs: Value) -> Result<String> {
-        let run = self.create(yaml, inputs).await?;
-        let mut frames = self.client.events(&run, i64::MAX as u64).await?;
-        loop {
-            match frames.next().await? {
-                Some(Frame::Done) => return Ok(run),
-                Some(_) => {}
-                None => bail!("the stream of {run} ended early"),
-            }
-        }
+    pub(crate) async fn run(&self, workflow: &Workflow, inputs: Value) -> Result<()> {
+        const LONGEST: Duration = Duration::from_secs(600);
+        let run = self.client.create_and_wait(&workflow.run_of(inputs)?, LONGEST).await?;
+        ensure!(run.status == RunStatus::Completed, "run {} is {}", run.id, run.status.word());
+        Ok(())
     }
 
     pub(crate) fn used(&self) -> Result<Used> {
@@ -88,5 +80,32 @@ impl Holder {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         self.child.wait()?;
         Ok(self.data)
+    }
+}
+
+/// A workflow that was loaded from YAML, once for all of its runs.
+#[derive(Clone)]
+pub(crate) struct Workflow {
+    definition: Definition,
+    yaml: String,
+}
+
+impl Workflow {
+    pub(crate) fn load(yaml: &str) -> Result<Self> {
+        let loaded = gorgon_language::load(yaml);
+        let Some(definition) = loaded.definition else { bail!("{}", gorgon_language::render("load.yaml", yaml, &loaded.diagnostics)) };
+        Ok(Self { definition, yaml: yaml.to_owned() })
+    }
+
+    fn run_of(&self, inputs: Value) -> Result<CreateRun> {
+        let start = Start { by: "bench".to_owned(), folder: "/".to_owned(), file: None, env: Default::default(), models: Default::default() };
+        Ok(CreateRun {
+            definition: self.definition.clone(),
+            source: Some(self.yaml.clone()),
+            goals: Vec::new(),
+            inputs: serde_json::from_value(inputs)?,
+            limits: Default::default(),
+            start,
+        })
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::disk::{Bare, look};
-use crate::holder::Holder;
+use crate::holder::{Holder, Workflow};
 
 /// Steps one after the other, each a durable no-op.
 fn chain_of(steps: usize) -> String {
@@ -40,7 +40,7 @@ pub(crate) async fn chain(binary: &Path, folder: &Path) -> Result<()> {
     let holder = Holder::start(binary, folder).await?;
     let bare = Bare::open(folder)?;
     bare.commits(200)?;
-    let yaml = chain_of(STEPS);
+    let yaml = Workflow::load(&chain_of(STEPS))?;
     holder.run(&yaml, json!({})).await?;
     let (mut steps, mut floor) = (Vec::new(), Vec::new());
     let before = holder.used()?;
@@ -70,7 +70,7 @@ pub(crate) async fn many(binary: &Path, folder: &Path) -> Result<()> {
     const STEPS: usize = 10;
     const RUNS: usize = 1_000;
     let holder = Arc::new(Holder::start(binary, folder).await?);
-    let yaml: Arc<str> = chain_of(STEPS).into();
+    let yaml = Arc::new(Workflow::load(&chain_of(STEPS))?);
     for width in [1, 50, 50, 50, 200] {
         let next = Arc::new(AtomicUsize::new(0));
         let (before, started) = (holder.used()?, Instant::now());
@@ -106,15 +106,17 @@ pub(crate) async fn many(binary: &Path, folder: &Path) -> Result<()> {
 /// W3: 1,000 elements side by side, then one step that brings them together.
 pub(crate) async fn wide(binary: &Path, folder: &Path) -> Result<()> {
     const WIDTH: usize = 1_000;
-    let yaml = "name: wide\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: noop}\n  - id: all\n    type: fan_in\n    input: ${steps.fan.results}\n    aggregation: count\n";
+    let yaml = Arc::new(Workflow::load(
+        "name: wide\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: noop}\n  - id: all\n    type: fan_in\n    input: ${steps.fan.results}\n    aggregation: count\n",
+    )?);
     let holder = Holder::start(binary, folder).await?;
     let list = json!({ "list": (0..WIDTH).collect::<Vec<_>>() });
-    holder.run(yaml, list.clone()).await?;
+    holder.run(&yaml, list.clone()).await?;
     let mut rates = Vec::new();
     let before = holder.used()?;
     for _ in 0..10 {
         let started = Instant::now();
-        holder.run(yaml, list.clone()).await?;
+        holder.run(&yaml, list.clone()).await?;
         rates.push(WIDTH as f64 / started.elapsed().as_secs_f64());
     }
     let after = holder.used()?;
@@ -133,18 +135,20 @@ pub(crate) async fn calls(binary: &Path, folder: &Path) -> Result<()> {
         folder.join("gorgon.toml"),
         "[budget]\nmax_cost_usd = 1000000\n[models.simulated]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n[limits]\nmodel = 1000\n",
     )?;
-    let yaml = "name: calls\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: agent, params: {provider: simulated, prompt: \"say ${item}\", max_tokens: 16}}\n";
+    let yaml = Arc::new(Workflow::load(
+        "name: calls\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: agent, params: {provider: simulated, prompt: \"say ${item}\", max_tokens: 16}}\n",
+    )?);
     let holder = Arc::new(Holder::start(binary, folder).await?);
     let list = json!({ "list": (0..WIDTH).collect::<Vec<_>>() });
-    holder.run(yaml, list.clone()).await?;
+    holder.run(&yaml, list.clone()).await?;
     let (before, started) = (holder.used()?, Instant::now());
     let next = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (0..4)
         .map(|_| {
-            let (holder, next, list) = (Arc::clone(&holder), Arc::clone(&next), list.clone());
+            let (holder, next, list, yaml) = (Arc::clone(&holder), Arc::clone(&next), list.clone(), Arc::clone(&yaml));
             tokio::spawn(async move {
                 while next.fetch_add(1, Ordering::Relaxed) < RUNS {
-                    holder.run(yaml, list.clone()).await?;
+                    holder.run(&yaml, list.clone()).await?;
                 }
                 anyhow::Ok(())
             })
@@ -165,9 +169,11 @@ pub(crate) async fn calls(binary: &Path, folder: &Path) -> Result<()> {
 pub(crate) async fn history(binary: &Path, folder: &Path) -> Result<()> {
     // Three events an element (its start, its call, its end) and the settlement of the call.
     const WIDTH: usize = 25_000;
-    let yaml = "name: long\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: noop}\n  - {id: go, type: signal, name: go}\n";
+    let yaml = Arc::new(Workflow::load(
+        "name: long\nconcurrency: 1000\ninputs:\n  list: {type: array}\nsteps:\n  - id: fan\n    type: fan_out\n    items: ${list}\n    max_concurrent: 1000\n    step_template: {type: noop}\n  - {id: go, type: signal, name: go}\n",
+    )?);
     let holder = Holder::start(binary, folder).await?;
-    let run = holder.create(yaml, json!({ "list": (0..WIDTH).collect::<Vec<_>>() })).await?;
+    let run = holder.create(&yaml, json!({ "list": (0..WIDTH).collect::<Vec<_>>() })).await?;
     while holder.client.run(&run).await?.status.word() != "waiting" {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -188,17 +194,17 @@ pub(crate) async fn history(binary: &Path, folder: &Path) -> Result<()> {
 /// 100,000 runs that sleep: what they add to the memory of a holder, and how soon another run's first step is dispatched after a restart.
 pub(crate) async fn sleep(binary: &Path, folder: &Path) -> Result<()> {
     const RUNS: usize = 100_000;
-    let yaml = "name: sleepy\nsteps:\n  - {id: nap, type: wait, seconds: 360000}\n";
+    let yaml = Arc::new(Workflow::load("name: sleepy\nsteps:\n  - {id: nap, type: wait, seconds: 360000}\n")?);
     let holder = Arc::new(Holder::start(binary, folder).await?);
-    holder.create(yaml, json!({})).await?;
+    holder.create(&yaml, json!({})).await?;
     let before = holder.used()?;
     let (next, started) = (Arc::new(AtomicUsize::new(1)), Instant::now());
     let workers: Vec<_> = (0..50)
         .map(|_| {
-            let (holder, next) = (Arc::clone(&holder), Arc::clone(&next));
+            let (holder, next, yaml) = (Arc::clone(&holder), Arc::clone(&next), Arc::clone(&yaml));
             tokio::spawn(async move {
                 while next.fetch_add(1, Ordering::Relaxed) < RUNS {
-                    holder.create(yaml, json!({})).await?;
+                    holder.create(&yaml, json!({})).await?;
                 }
                 anyhow::Ok(())
             })
@@ -212,7 +218,7 @@ pub(crate) async fn sleep(binary: &Path, folder: &Path) -> Result<()> {
     holder.stop()?;
     let started = Instant::now();
     let holder = Holder::start(binary, folder).await?;
-    holder.run(&chain_of(1), json!({})).await?;
+    holder.run(&Workflow::load(&chain_of(1))?, json!({})).await?;
     let first = started.elapsed();
     let fresh = holder.used()?;
     holder.stop()?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ItemPhase, RunState};
+use super::{ItemPhase, RunState, RunStatus};
 use crate::event::HaltReason;
 use crate::ids::{ContentHash, StepId};
 use crate::step::Wait;
@@ -80,6 +80,26 @@ impl WaitingFor {
 }
 
 impl RunState {
+    /// Whether nothing moves any more without somebody from outside. Timers move by themselves.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match self.status {
+            RunStatus::Paused => self.open.is_empty(),
+            RunStatus::Waiting => {
+                let waits = self.waiting_for();
+                !waits.is_empty() && waits.iter().all(WaitingFor::needs_somebody)
+            }
+            RunStatus::Queued
+            | RunStatus::Running
+            | RunStatus::Cancelling
+            | RunStatus::Compensating
+            | RunStatus::Completed
+            | RunStatus::Partial
+            | RunStatus::Failed
+            | RunStatus::Cancelled => false,
+        }
+    }
+
     /// Everything that the run waits for, in the order of its steps. A run that has ended waits for nothing.
     #[must_use]
     pub fn waiting_for(&self) -> Vec<WaitingFor> {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use gorgon_api::{AppendFrame, Export, Log, Logs, Run};
+use gorgon_core::diagnostic::Code;
 use gorgon_core::payload::Payload;
 use gorgon_engine::Engine;
 
@@ -29,12 +30,10 @@ pub(crate) async fn export(State(engine): State<Engine>, Path(text): Path<String
 pub(crate) async fn logs(State(engine): State<Engine>, Path(text): Path<String>) -> Result<Json<Logs>, Refused> {
     let id = named::find(&engine, &text).await?;
     engine.row(id).await?;
-    let files = engine.log_files(id);
-    let read = tokio::task::spawn_blocking(move || {
-        files
-            .into_iter()
-            .map(|(name, path)| Log { name, text: std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default() })
-            .collect()
-    });
-    Ok(Json(Logs { logs: read.await.unwrap_or_default() }))
+    let Some(file) = engine.log_file(id) else { return Ok(Json(Logs { logs: Vec::new() })) };
+    let read = tokio::task::spawn_blocking(move || gorgon_engine::read_log(&file)).await.unwrap_or_else(|_| Ok(Vec::new()));
+    let read = read.map_err(|error| Refused::new(Code::StoreUnavailable, format!("the output of the run cannot be read: {error}")))?;
+    let logs =
+        read.into_iter().map(|(name, bytes)| Log { name: format!("{name}.log"), text: String::from_utf8_lossy(&bytes).into_owned() }).collect();
+    Ok(Json(Logs { logs }))
 }

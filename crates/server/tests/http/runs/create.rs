@@ -4,7 +4,7 @@ use gorgon_core::run::RunStatus;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{HELLO, Server, body, problem};
+use crate::support::{ASKS, HELLO, Server, body, problem};
 
 #[tokio::test]
 async fn a_run_is_created_and_said_where_it_is_found() {
@@ -53,5 +53,36 @@ async fn a_body_that_is_no_request_is_refused() {
     new["surprise"] = json!(1);
     let refused = problem(server.post("/v1/runs", &new).await, StatusCode::UNPROCESSABLE_ENTITY, "GOR0202").await;
     assert!(refused.detail.contains("surprise"), "{}", refused.detail);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_is_answered_when_nothing_moves_without_somebody_any_more() {
+    let server = Server::start().await;
+    let sleeps = "name: sleeps\noutputs: [said]\nsteps:\n  - {id: nap, type: wait, seconds: 0.2}\n  - {id: a, type: shell, argv: [printf, hello], outputs: [said]}\n";
+    let empty = "name: skips\nsteps:\n  - {id: a, type: noop, when: '1 > 2'}\n";
+    for (text, status) in [(HELLO, "completed"), (ASKS, "waiting"), (sleeps, "completed"), (empty, "completed")] {
+        let new = serde_json::to_value(server.new_run(text)).expect("JSON");
+        let response = server.post("/v1/runs?wait_seconds=60", &new).await;
+        assert_eq!(response.status(), StatusCode::CREATED, "{text}");
+        let run = body(response).await;
+        assert_eq!(run["status"], status, "{text}");
+        let found = body(server.get(&format!("/v1/runs/{}", run["id"].as_str().expect("an id"))).await).await;
+        assert_eq!(found, run, "what was answered is what is on disk: {text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_its_time_and_the_run_goes_on() {
+    let server = Server::start().await;
+    let long = "name: long\nsteps:\n  - {id: nap, type: wait, seconds: 3600}\n";
+    let new = serde_json::to_value(server.new_run(long)).expect("JSON");
+    let run = body(server.post("/v1/runs?wait_seconds=1", &new).await).await;
+    assert_eq!(run["status"], "waiting");
+    let refused = problem(server.post("/v1/runs?wait_seconds=3601", &new).await, StatusCode::UNPROCESSABLE_ENTITY, "GOR0202").await;
+    assert!(refused.detail.contains("3600"), "{}", refused.detail);
+    let unknown = server.post("/v1/runs?wait=1", &new).await;
+    assert!(unknown.status().is_client_error(), "{}", unknown.status());
     server.stop().await;
 }
