@@ -1,10 +1,13 @@
 //! Calls: what a step asks of the world, and what the world answers.
 
+mod model;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::model::{AnswerSchema, Message, ModelAnswer, ModelRequest, Part, Speaker, ToolSpec};
 use crate::money::TokenUsage;
 use crate::payload::Payload;
 
@@ -160,37 +163,6 @@ pub enum FileRequest {
         /// Such as `src/**/*.rs`.
         pattern: String,
     },
-}
-
-/// Ask a model once.
-///
-/// Its value is `{"text": …, "model": …, "finish_reason": …}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelRequest {
-    /// The provider, by its configured name: `simulated`, `openai` …
-    pub provider: String,
-    /// The model, as the provider calls it.
-    pub model: String,
-    /// Instructions that stand above the conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub system: Option<String>,
-    /// What is asked.
-    pub prompt: String,
-    /// Most tokens of the answer, reasoning included. Always sent.
-    pub output_tokens_max: u64,
-    /// Sampling temperature, where the model takes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-}
-
-impl ModelRequest {
-    /// A sound bound on the tokens of the prompt: a byte-level tokenizer makes at most one token of each byte, and `OVERHEAD` covers the
-    /// provider's frame around the messages.
-    #[must_use]
-    pub fn input_tokens_bound(&self) -> u64 {
-        const OVERHEAD: u64 = 64;
-        (self.prompt.len() as u64).saturating_add(self.system.as_ref().map_or(0, |s| s.len() as u64)).saturating_add(OVERHEAD)
-    }
 }
 
 /// What became of a call.

@@ -114,6 +114,9 @@ pub enum Event {
         /// Whether the wait stands before the step (`approval:` on a step) instead of being the step.
         #[serde(default, skip_serializing_if = "is_false")]
         gate: bool,
+        /// Whether it is a pause within an attempt, whose settled calls and parameters stay.
+        #[serde(default, skip_serializing_if = "is_false")]
+        within: bool,
     },
     /// Somebody decided on an approval.
     ApprovalDecided {

@@ -9,6 +9,7 @@ mod money;
 mod scope;
 mod state;
 mod status;
+mod talk;
 mod view;
 
 pub(crate) use self::evolve::ITEMS_MAX;
@@ -16,4 +17,5 @@ pub use self::item::{Doubt, ItemPhase, ItemState, OpenCall, StepState, WaitState
 pub use self::scope::RunScope;
 pub use self::state::{RunState, TimerKind, Work, WorkKind};
 pub use self::status::{RunStatus, StepStatus};
+pub use self::talk::Talk;
 pub use self::view::{PendingApproval, WaitingFor};

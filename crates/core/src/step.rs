@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::branch::arms as branch_arms;
 pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};
-use crate::call::{Failure, Outcome, Request};
+use crate::call::{Failure, Family, Outcome, Request};
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::Diagnostic;
 use crate::ids::StepId;
@@ -95,6 +95,8 @@ pub struct StepCx<'a> {
     pub params: &'a Map<String, Value>,
     /// Which models answer where the step does not say.
     pub models: &'a ModelChoice,
+    /// Whom each entry of the journal was asked of; `None` for a wait.
+    pub asked: &'a [Option<Family>],
 }
 
 /// Which provider and model answer.
@@ -131,8 +133,13 @@ impl ModelChoice {
 /// What a step does next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Make this call.
+    /// Make this call; its effect class is that of the step.
     Call(Request),
+    /// Make this call, which has an effect class of its own.
+    Act(Request, EffectClass),
+    /// The last call failed, for so many times in a row; what was settled before it stays. If the file's retries allow it, the step is asked again after a
+    /// delay. Otherwise it has failed.
+    TryAgain(Failure, u32),
     /// Wait.
     Wait(Wait),
     /// Done, with everything that came out.
@@ -141,6 +148,8 @@ pub enum Next {
     Choose(Vec<String>),
     /// The attempt failed.
     Fail(Failure),
+    /// The step failed, and no other attempt would help or is worth what was paid for this one.
+    FailForGood(Failure),
 }
 
 /// What a step waits for.

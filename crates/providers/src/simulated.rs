@@ -112,6 +112,7 @@ mod tests {
             prompt: prompt.to_owned(),
             output_tokens_max,
             temperature: None,
+            ..ModelRequest::default()
         }
     }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::call::Order;
 use super::decider::Decider;
 use crate::call::{Failure, FailureClass};
 use crate::definition::OnExhausted;
@@ -252,14 +253,14 @@ impl Decider<'_> {
             outputs: node.owed_outputs(),
             params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
             models: &models,
+            asked: &[],
         };
         let next = node.kind.next(&cx, &[]);
         let input = params.as_ref().map(Payload::of);
+        let call = || crate::ids::CallId { step: node.step.id.clone(), item: n, attempt, call: 0, redo: 0 };
         match next {
-            Next::Call(request) => {
-                let call = crate::ids::CallId { step: node.step.id.clone(), item: n, attempt, call: 0, redo: 0 };
-                self.order(ix, call, request, key, Some(input))
-            }
+            Next::Call(request) => self.order(ix, call(), Order { request, class: node.step.effect, key, begins: Some(input) }),
+            Next::Act(request, class) => self.order(ix, call(), Order { request, class, key, begins: Some(input) }),
             Next::Wait(wait) => self.wait(ix, n, attempt, wait, input),
             Next::Done(outputs) => {
                 self.succeed(ix, n, outputs);
@@ -269,7 +270,8 @@ impl Decider<'_> {
                 self.choose(ix, &chosen);
                 Taken::Yes
             }
-            Next::Fail(failure) => self.fail_attempt(ix, n, failure),
+            Next::Fail(failure) | Next::TryAgain(failure, _) => self.fail_attempt(ix, n, failure),
+            Next::FailForGood(failure) => self.fail_item(ix, n, failure),
         }
     }
 
@@ -304,18 +306,18 @@ impl Decider<'_> {
             outputs: node.owed_outputs(),
             params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
             models: &models,
+            asked: &item.asked,
         };
         let next = node.kind.next(&cx, &item.journal);
         let attempt = item.attempt;
         let position = u32::try_from(item.journal.len()).unwrap_or(u32::MAX);
         let still = self.state.halt.is_some() || self.state.paused.is_some();
+        let call = || crate::ids::CallId { step: node.step.id.clone(), item: n, attempt, call: position, redo: 0 };
         match next {
-            Next::Call(_) | Next::Wait(_) if still => Taken::Blocked,
-            Next::Call(request) => {
-                let call = crate::ids::CallId { step: node.step.id.clone(), item: n, attempt, call: position, redo: 0 };
-                let key = None;
-                self.order(ix, call, request, key, None)
-            }
+            Next::Call(_) | Next::Act(..) | Next::Wait(_) | Next::TryAgain(..) if still => Taken::Blocked,
+            Next::Call(request) => self.order(ix, call(), Order { request, class: node.step.effect, key: None, begins: None }),
+            Next::Act(request, class) => self.order(ix, call(), Order { request, class, key: None, begins: None }),
+            Next::TryAgain(failure, tries) => self.try_again(ix, n, failure, tries),
             Next::Wait(wait) => {
                 let input = self.state.item(ix, n).and_then(|item| item.input.clone());
                 self.wait(ix, n, attempt, wait, input)
@@ -329,6 +331,7 @@ impl Decider<'_> {
                 Taken::Yes
             }
             Next::Fail(failure) => self.fail_attempt(ix, n, failure),
+            Next::FailForGood(failure) => self.fail_item(ix, n, failure),
         }
     }
 
@@ -344,7 +347,7 @@ impl Decider<'_> {
         let until = timeout_ms.map(|ms| self.now.plus_ms(ms));
         let name = if let Wait::Signal { name, .. } = &wait { Some(name.clone()) } else { None };
         let at = self.item_ref(ix, n);
-        self.emit(Event::WaitStarted { at, attempt, wait, until, hash, input, gate: false });
+        self.emit(Event::WaitStarted { at, attempt, wait, until, hash, input, gate: false, within: false });
         // A signal that came before anybody waited for it was kept.
         if let Some(payload) =
             name.as_ref().and_then(|name| self.state.signals.iter().find(|(had, _)| had == name)).map(|(_, payload)| payload.clone())
@@ -372,7 +375,7 @@ impl Decider<'_> {
         let wait = Wait::Approval { prompt, preview, timeout_ms };
         let at = self.item_ref(ix, n);
         let until = timeout_ms.map(|ms| self.now.plus_ms(ms));
-        self.emit(Event::WaitStarted { at, attempt, wait, until, hash: Some(hash), input, gate: true });
+        self.emit(Event::WaitStarted { at, attempt, wait, until, hash: Some(hash), input, gate: true, within: false });
         Taken::Yes
     }
 

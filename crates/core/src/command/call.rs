@@ -26,6 +26,15 @@ pub(super) enum Cause {
     Executor,
 }
 
+/// A call that is to be made.
+pub(super) struct Order {
+    pub(super) request: Request,
+    pub(super) class: EffectClass,
+    pub(super) key: Option<String>,
+    /// The rendered parameters, if it is the first of its attempt.
+    pub(super) begins: Option<Option<Payload>>,
+}
+
 /// Why a call cannot be held for.
 enum NoMoney {
     /// Not yet.
@@ -81,8 +90,9 @@ impl Decider<'_> {
         }
     }
 
-    /// Orders a call: if a permit is left and every budget on its way grants the hold. `begins` holds the rendered parameters if it is the first of its attempt.
-    pub(super) fn order(&mut self, ix: NodeIx, call: CallId, request: Request, key: Option<String>, begins: Option<Option<Payload>>) -> Taken {
+    /// Orders a call: if a permit is left and every budget on its way grants the hold.
+    pub(super) fn order(&mut self, ix: NodeIx, call: CallId, order: Order) -> Taken {
+        let Order { request, class, key, begins } = order;
         let program = Arc::clone(&self.state.program);
         let node = &program.nodes[ix];
         let family = request.family();
@@ -94,7 +104,7 @@ impl Decider<'_> {
             let failure = Failure::new(FailureClass::TimedOut, format!("step `{}` has used up its `total_timeout_seconds`", node.step.id));
             return self.fail_item(ix, call.item, failure);
         };
-        let hold = match self.hold_for(&request) {
+        let hold = match self.hold_for(ix, &call, &request) {
             Ok(hold) => hold,
             Err(NoMoney::Wait(budget)) => {
                 self.blocked.budgets.insert(budget);
@@ -124,7 +134,6 @@ impl Decider<'_> {
             let at = self.item_ref(ix, call.item);
             self.emit(Event::AttemptStarted { at, attempt: call.attempt, input });
         }
-        let class = node.step.effect;
         let started = CallStarted { call, request, class, epoch: self.facts.epoch, timeout_ms, key, hold };
         self.emit(Event::CallStarted(Box::new(started)));
         Taken::Yes
@@ -137,7 +146,8 @@ impl Decider<'_> {
         }
         let Some(ItemPhase::Redo(doubt)) = self.state.item(ix, n).map(|item| item.phase.clone()) else { return Taken::Blocked };
         let call = CallId { redo: doubt.call.redo + 1, ..doubt.call.clone() };
-        self.order(ix, call, Request::clone(&doubt.request), doubt.key.clone(), None)
+        let order = Order { request: Request::clone(&doubt.request), class: doubt.class, key: doubt.key.clone(), begins: None };
+        self.order(ix, call, order)
     }
 
     /// How long a call of this item may take; `None` if its time is used up.
@@ -154,7 +164,7 @@ impl Decider<'_> {
         Some(left)
     }
 
-    fn hold_for(&self, request: &Request) -> Result<Option<Hold>, NoMoney> {
+    fn hold_for(&self, ix: NodeIx, call: &CallId, request: &Request) -> Result<Option<Hold>, NoMoney> {
         let Request::Model(model) = request else { return Ok(None) };
         let prices = self.facts.prices;
         let free = (model.provider == "simulated").then_some(ModelPrice::FREE);
@@ -163,7 +173,12 @@ impl Decider<'_> {
             return Err(NoMoney::Unpriced(model.model.clone()));
         }
         let window = prices.find(&model.model).and_then(|known| known.input_tokens_max).unwrap_or(u64::MAX);
-        let input = model.input_tokens_bound().min(window);
+        let item = self.state.item(ix, call.item);
+        let bound = match item.and_then(|item| Some((item, item.talk.as_ref()?))) {
+            Some((item, talk)) if model.follows => talk.tokens_bound_of(model, call.call, &item.journal),
+            _ => model.input_tokens_bound(),
+        };
+        let input = bound.min(window);
         let amounts = Amounts {
             cost_nano_usd: price.unwrap_or_default().worst_nano_usd(input, model.output_tokens_max),
             tokens: input.saturating_add(model.output_tokens_max),

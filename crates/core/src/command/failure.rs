@@ -38,6 +38,25 @@ impl Decider<'_> {
         self.fail_item(ix, n, failure)
     }
 
+    /// A call within an attempt failed, for so many times in a row. What was settled before it was paid for: only this call is made again, after a delay.
+    pub(super) fn try_again(&mut self, ix: NodeIx, n: u32, failure: Failure, tries: u32) -> Taken {
+        let program = Arc::clone(&self.state.program);
+        let step = &program.nodes[ix].step;
+        let item = self.state.item(ix, n);
+        let attempt = item.map_or(0, |item| item.attempt);
+        let seed = self.facts.seed ^ (ix as u64) << 32 ^ u64::from(n) << 8 ^ u64::from(tries);
+        let ms = backoff::delay_ms(&step.retry, tries, &failure, seed);
+        let until = self.now.plus_ms(ms);
+        let too_late = step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| until >= since.plus_ms(total));
+        if too_late || !retry::tries_again(&step.retry, step.effect, tries, &failure) {
+            return self.fail_item(ix, n, failure);
+        }
+        let at = self.item_ref(ix, n);
+        let wait = crate::step::Wait::Timer { ms };
+        self.emit(Event::WaitStarted { at, attempt, wait, until: Some(until), hash: None, input: None, gate: false, within: true });
+        Taken::Yes
+    }
+
     /// A step or element has failed for good.
     pub(super) fn fail_item(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
         let program = Arc::clone(&self.state.program);

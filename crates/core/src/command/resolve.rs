@@ -19,7 +19,13 @@ impl Decider<'_> {
         let node = &program.nodes[ix];
         let at = self.item_ref(ix, n);
         let by = resolve.by;
+        let one_of_several = matches!(self.state.item(ix, n).map(|item| &item.phase), Some(ItemPhase::InDoubt(doubt)) if doubt.call.call > 0);
         match resolve.verdict {
+            // One call of several, such as a tool of an agent: the step sees what it gave, and goes on.
+            ResolveVerdict::Done(value) if one_of_several => {
+                let given = value.unwrap_or_else(|| Value::String(format!("{by} said that this was done")));
+                self.emit(Event::DoubtResolved { at, resolution: Resolution::Done { outputs: Payload::of(&given) }, by });
+            }
             ResolveVerdict::Redo => self.emit(Event::DoubtResolved { at, resolution: Resolution::Redo, by }),
             ResolveVerdict::Done(value) => {
                 let primary = node.kind.results().first().map_or("result", |(name, _)| *name);

@@ -97,6 +97,15 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     };
     let least = known.and_then(|m| m.input_tokens_max).map_or(least, |window| least.min(window));
     let most = most.filter(|_| cap.is_some());
+    // A conversation with tools grows by what they give: no turn is longer than the model's window, and nothing else is known.
+    let turns = if params.get("tools").is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty())) {
+        params.get("max_turns").and_then(Value::as_u64).unwrap_or(u64::MAX)
+    } else {
+        1
+    };
+    let window = known.and_then(|m| m.input_tokens_max);
+    let grows = turns > 1;
+    let most = if grows { most.and(window) } else { most };
     let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };
     let always = certain && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
     if always {
@@ -114,12 +123,14 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     };
     match (most, items) {
         (Some(most), Some(items)) => {
-            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items))));
+            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns))));
         }
         (None, _) => cost.unbounded.push((
             node.step.id.clone(),
             if cap.is_none() {
                 "its `max_tokens` is computed while it runs".to_owned()
+            } else if grows {
+                format!("its conversation grows by what its tools give, and no `input_tokens_max` is set for the model `{model}`")
             } else {
                 format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`")
             },
@@ -152,6 +163,7 @@ fn prompt_bytes(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, Option<u
         prompt,
         output_tokens_max: 0,
         temperature: None,
+        ..ModelRequest::default()
     };
     let frame = request(String::new(), None).input_tokens_bound();
     // A default in a text is no bound: the value that stands there in the end may be shorter or longer.

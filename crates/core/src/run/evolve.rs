@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Doubt, ItemPhase, ItemState, OpenCall, RunState, RunStatus, StepState, StepStatus, TimerKind, WaitState, Work, WorkKind};
+use super::{Doubt, ItemPhase, ItemState, OpenCall, RunState, RunStatus, StepState, StepStatus, Talk, TimerKind, WaitState, Work, WorkKind};
 use crate::budget::Balance;
-use crate::call::Outcome;
+use crate::call::{Metering, Outcome, Request};
 use crate::definition::EffectClass;
 use crate::event::{CallStarted, DoubtVerdict, Event, Instead, ItemRef, Resolution, RunCreated, Settlement};
 use crate::ids::{CallId, StepId};
@@ -44,17 +44,18 @@ impl RunState {
             Event::AttemptStarted { at: item, attempt, input } => self.with_item(item, |state, ix, n| {
                 state.start_item(at, ix, n);
                 let item = state.item_mut(ix, n);
-                item.attempt = *attempt;
+                item.begin(*attempt);
                 item.input.clone_from(input);
-                item.journal.clear();
                 item.phase = ItemPhase::Running;
             }),
             Event::CallStarted(started) => self.on_call_started(at, started),
             Event::CallSettled { call, outcome, settlement } => self.on_call_settled(call, outcome, settlement.as_ref()),
             Event::CallDoubted { call, evidence, verdict, settlement } => self.on_call_doubted(call, evidence, *verdict, settlement.as_ref()),
             Event::DoubtResolved { at: item, resolution, .. } => self.with_item(item, |state, ix, n| state.on_doubt_resolved(ix, n, resolution)),
-            Event::WaitStarted { at: item, attempt, wait, until, hash, input, gate } => self.with_item(item, |state, ix, n| {
-                if *gate && !state.program.nodes[ix].step.approval.as_ref().is_some_and(|a| a.per_item) {
+            Event::WaitStarted { at: item, attempt, wait, until, hash, input, gate, within } => self.with_item(item, |state, ix, n| {
+                if *within {
+                    state.forget_work(ix, n);
+                } else if *gate && !state.program.nodes[ix].step.approval.as_ref().is_some_and(|a| a.per_item) {
                     state.start_step(at, ix);
                     state.item_mut(ix, n);
                 } else {
@@ -64,11 +65,12 @@ impl RunState {
                     state.timers.insert((*until, ix, n, TimerKind::Wait));
                 }
                 let item = state.item_mut(ix, n);
-                if !*gate {
-                    item.attempt = *attempt;
-                    item.journal.clear();
+                if !*gate && !*within {
+                    item.begin(*attempt);
                 }
-                item.input.clone_from(input);
+                if !*within {
+                    item.input.clone_from(input);
+                }
                 let wait = WaitState { wait: wait.clone(), until: *until, hash: *hash, gate: *gate, since: at };
                 item.phase = ItemPhase::Waiting(Box::new(wait));
                 state.steps[ix].status = StepStatus::Waiting;
@@ -81,7 +83,7 @@ impl RunState {
                 }
                 state.drop_timers(ix, n);
                 let item = state.item_mut(ix, n);
-                item.journal.push(outcome.clone());
+                item.settled(None, outcome.clone());
                 item.phase = ItemPhase::Running;
                 state.work.insert(Work { node: ix, item: n, kind: WorkKind::Continue });
                 state.steps[ix].status = StepStatus::Running;
@@ -350,15 +352,23 @@ impl RunState {
         if let Some(hold) = &started.hold {
             self.take_hold(hold.amounts);
         }
+        let request = Arc::new(started.request.clone());
         if let Some(ix) = self.program.find(&started.call.step) {
             self.forget_work(ix, started.call.item);
-            self.item_mut(ix, started.call.item).phase = ItemPhase::Running;
+            let item = self.item_mut(ix, started.call.item);
+            item.phase = ItemPhase::Running;
+            if let Request::Model(model) = &*request {
+                match &mut item.talk {
+                    Some(talk) if model.follows => talk.go_on(Arc::clone(&request), started.call.call, &item.journal),
+                    talk => *talk = Some(Box::new(Talk::begin(Arc::clone(&request), started.call.call))),
+                }
+            }
             self.steps[ix].status = StepStatus::Running;
             self.count_in_flight(ix, 1);
         }
         let call = OpenCall {
             id: started.call.clone(),
-            request: Arc::new(started.request.clone()),
+            request,
             class: started.class,
             epoch: started.epoch,
             timeout_ms: started.timeout_ms,
@@ -370,14 +380,14 @@ impl RunState {
     }
 
     fn on_call_settled(&mut self, call: &CallId, outcome: &Outcome, settlement: Option<&Settlement>) {
-        self.open.remove(call);
+        let asked = self.open.remove(call).map(|open| open.request.family());
         let node = self.program.find(&call.step).filter(|_| call.item < ITEMS_MAX);
         if let Some(settlement) = settlement {
             self.settle(node, settlement);
         }
         if let Some(ix) = node {
             self.count_in_flight(ix, -1);
-            self.item_mut(ix, call.item).journal.push(outcome.clone());
+            self.item_mut(ix, call.item).settled(asked, outcome.clone());
             self.work.insert(Work { node: ix, item: call.item, kind: WorkKind::Continue });
         }
     }
@@ -399,6 +409,7 @@ impl RunState {
         }
         let (Some(ix), Some(call)) = (node, call) else { return };
         self.count_in_flight(ix, -1);
+        let asked = Some(call.request.family());
         let doubt = Box::new(Doubt { call: id.clone(), request: call.request, class: call.class, key: call.key, evidence: evidence.to_owned() });
         match verdict {
             DoubtVerdict::Redo => {
@@ -411,7 +422,7 @@ impl RunState {
                 self.steps[ix].status = StepStatus::InDoubt;
             }
             DoubtVerdict::Fail => {
-                self.item_mut(ix, id.item).journal.push(Outcome::InDoubt { evidence: evidence.to_owned() });
+                self.item_mut(ix, id.item).settled(asked, Outcome::InDoubt { evidence: evidence.to_owned() });
             }
         }
     }
@@ -423,6 +434,12 @@ impl RunState {
             Resolution::Redo => {
                 item.phase = ItemPhase::Redo(doubt);
                 self.work.insert(Work { node: ix, item: n, kind: WorkKind::Redo });
+            }
+            // One call of several: what it gave is for the step to see.
+            Resolution::Done { outputs } if doubt.call.call > 0 => {
+                item.phase = ItemPhase::Running;
+                item.settled(Some(doubt.request.family()), Outcome::Succeeded { value: outputs.clone(), metering: Metering::None });
+                self.work.insert(Work { node: ix, item: n, kind: WorkKind::Continue });
             }
             Resolution::Done { .. } | Resolution::Fail => item.phase = ItemPhase::Running,
         }

@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::call::{Failure, Outcome, Request};
+use crate::call::{Failure, Family, Outcome, Request};
 use crate::definition::EffectClass;
 use crate::event::{Hold, Instead, SkipReason};
 use crate::ids::{CallId, ContentHash};
 use crate::money::Amounts;
 use crate::payload::Payload;
-use crate::run::StepStatus;
+use crate::run::{StepStatus, Talk};
 use crate::step::Wait;
 use crate::time::Timestamp;
 
@@ -74,12 +74,32 @@ pub struct ItemState {
     pub input: Option<Payload>,
     /// The settled calls of the attempt.
     pub journal: Vec<Outcome>,
+    /// Whom each of them was asked of; `None` for a wait.
+    pub asked: Vec<Option<Family>>,
+    /// The conversation of the attempt, if a model was asked.
+    pub talk: Option<Box<Talk>>,
     /// What an element gave.
     pub outputs: Option<Payload>,
     /// Why it failed, or why its last attempt did.
     pub failure: Option<Failure>,
     /// When it first started.
     pub started_at: Option<Timestamp>,
+}
+
+impl ItemState {
+    /// Another attempt begins, or a wait that is one: what was settled before it is history.
+    pub(super) fn begin(&mut self, attempt: u32) {
+        self.attempt = attempt;
+        self.journal.clear();
+        self.asked.clear();
+        self.talk = None;
+    }
+
+    /// A call has settled, or a wait has ended.
+    pub(super) fn settled(&mut self, asked: Option<Family>, outcome: Outcome) {
+        self.journal.push(outcome);
+        self.asked.push(asked);
+    }
 }
 
 /// Where an item is.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{ItemState, OpenCall, RunStatus, StepState};
 use crate::budget::Balance;
+use crate::call::Request;
 use crate::event::{Event, HaltReason, RunCreated};
 use crate::ids::CallId;
 use crate::money::{Amounts, Meter};
@@ -155,6 +156,17 @@ impl RunState {
     pub fn due(&self) -> impl Iterator<Item = &OpenCall> {
         let stopped = self.halt.as_ref().is_some_and(HaltReason::stops_calls) || self.status.is_terminal();
         self.open.values().filter(move |_| !stopped)
+    }
+
+    /// What a call asks, whole: a request that follows in a conversation stands in the log without what was said before it.
+    #[must_use]
+    pub fn whole_request(&self, call: &OpenCall) -> Arc<Request> {
+        let Request::Model(model) = &*call.request else { return Arc::clone(&call.request) };
+        let talk = self.program.find(&call.id.step).and_then(|ix| self.item(ix, call.id.item)?.talk.as_ref());
+        match talk {
+            Some(talk) if model.follows => Arc::new(Request::Model(talk.whole(model))),
+            _ => Arc::clone(&call.request),
+        }
     }
 
     /// When the run wants to be asked again, if nothing happens before.

@@ -11,6 +11,7 @@ mod bounds;
 mod branches;
 mod budgets;
 mod commands;
+mod conversations;
 mod doubts;
 mod failures;
 mod fan_out;

@@ -93,7 +93,7 @@ impl Calls {
         let cancel = CancellationToken::new();
         self.in_flight.insert(call.id.clone(), (cancel.clone(), family));
         self.shared.call_started();
-        let stored = StoredCall::ordered_by(receipt, call.id.clone(), Arc::clone(&call.request));
+        let stored = StoredCall::ordered_by(receipt, call.id.clone(), state.whole_request(call));
         let Some(executor) = self.shared.executor(family) else {
             let failure =
                 gorgon_core::call::Failure::new(gorgon_core::call::FailureClass::Invalid, "this process has no executor for calls of that kind");
@@ -141,8 +141,10 @@ fn perform(shared: Arc<Shared>, run: RunId, executor: Arc<dyn Executor>, call: S
     })
 }
 
-/// What the other side recognises a repetition by: the same for every attempt and after every crash.
+/// What the other side recognises a repetition by: the same for every attempt and after every crash. Where an attempt makes several calls, the later ones
+/// are another effect in each attempt.
 fn receipt_token(run: RunId, call: &CallId) -> String {
-    let hash = ContentHash::of(format!("{run}/{}/{}", call.step, call.item).as_bytes()).to_string();
+    let place = if call.call == 0 { String::new() } else { format!("/{}/{}", call.attempt, call.call) };
+    let hash = ContentHash::of(format!("{run}/{}/{}{place}", call.step, call.item).as_bytes()).to_string();
     format!("gorgon-{}", &hash[..32])
 }

@@ -37,6 +37,7 @@ mod tests {
             prompt: "Why?".to_owned(),
             output_tokens_max: 77,
             temperature: Some(0.5),
+            ..ModelRequest::default()
         };
         assert_eq!(
             body(&request, MaxTokensField::MaxCompletionTokens, Some("default")),

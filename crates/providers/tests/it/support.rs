@@ -23,6 +23,7 @@ pub(crate) fn request(prompt: &str) -> ModelRequest {
         prompt: prompt.to_owned(),
         output_tokens_max: 50,
         temperature: None,
+        ..ModelRequest::default()
     }
 }
 

@@ -1,0 +1,102 @@
+//! Where a conversation stands: what the last answer asked for, and what came since.
+
+use crate::call::{Failure, Family, Message, ModelAnswer, Outcome, Part, Request, Speaker};
+use crate::definition::EffectClass;
+
+use super::tools::{Tool, unknown};
+
+/// Where a conversation stands.
+pub(super) enum Turn {
+    /// Nothing was asked yet.
+    Opening,
+    /// The model failed before it ever answered.
+    NoAnswer(Failure),
+    /// The model failed after it had answered before; so often in a row.
+    Failed(Failure, u32),
+    /// This tool is next.
+    Tool(Box<Request>, EffectClass),
+    /// The model goes on, with these messages first.
+    Ask(Vec<Message>),
+    /// The model is done; so often in a row it answered without asking for a tool.
+    Answered(ModelAnswer, u32),
+    /// The answer cannot be read.
+    Unreadable(String),
+}
+
+/// Model answers so far.
+pub(super) fn answers(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
+    let count = asked.iter().zip(journal).filter(|(asked, outcome)| is_answer(**asked, outcome)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn is_answer(asked: Option<Family>, outcome: &Outcome) -> bool {
+    asked == Some(Family::Model) && matches!(outcome, Outcome::Succeeded { .. })
+}
+
+/// Looks at the end of the journal alone: the thousandth turn costs what the first one does.
+pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'static Tool]) -> Turn {
+    let Some(last) = asked.iter().zip(journal).rposition(|(asked, outcome)| is_answer(*asked, outcome)) else {
+        return match journal.last() {
+            None => Turn::Opening,
+            Some(Outcome::Failed { failure, .. }) => Turn::NoAnswer(failure.clone()),
+            Some(Outcome::InDoubt { evidence }) => Turn::NoAnswer(Failure::new(crate::call::FailureClass::Rejected, evidence.clone())),
+            Some(Outcome::Succeeded { .. }) => Turn::Unreadable("it has no answer of a model".to_owned()),
+        };
+    };
+    let (since_asked, since) = (&asked[last + 1..], &journal[last + 1..]);
+    if let (Some(Some(Family::Model)), Some(Outcome::Failed { failure, .. })) = (since_asked.last(), since.last()) {
+        let tries = since_asked.iter().filter(|asked| **asked == Some(Family::Model)).count();
+        return Turn::Failed(failure.clone(), u32::try_from(tries).unwrap_or(u32::MAX));
+    }
+    let answer = match &journal[last] {
+        Outcome::Succeeded { value, .. } => match value.parse::<ModelAnswer>() {
+            Ok(answer) => answer,
+            Err(error) => return Turn::Unreadable(error.to_string()),
+        },
+        Outcome::Failed { .. } | Outcome::InDoubt { .. } => return Turn::Unreadable("it is no answer".to_owned()),
+    };
+    let wanted: Vec<(&str, &str, &str)> = answer
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::ToolCall { id, name, arguments } => Some((id.as_str(), name.as_str(), arguments.as_str())),
+            Part::Text(_) | Part::ToolResult { .. } | Part::Opaque { .. } => None,
+        })
+        .collect();
+    // A request for a tool that was cut off may lack half of its arguments.
+    if !wanted.is_empty() && answer.finish_reason != "length" {
+        let given: Vec<&Outcome> = since_asked
+            .iter()
+            .zip(since)
+            .filter(|(asked, _)| asked.is_some_and(|family| family != Family::Model))
+            .map(|(_, outcome)| outcome)
+            .collect();
+        return after_tools(&wanted, &given, tools);
+    }
+    if answer.finish_reason == "pause" {
+        return Turn::Ask(Vec::new());
+    }
+    let row = asked[..=last].iter().zip(journal).rev().take_while(|(asked, _)| matches!(asked, None | Some(Family::Model)));
+    let row = row.filter(|(asked, outcome)| is_answer(**asked, outcome)).count();
+    Turn::Answered(answer, u32::try_from(row).unwrap_or(u32::MAX))
+}
+
+/// The next tool that was asked for, or all results. What makes no sense is answered without being done.
+fn after_tools(wanted: &[(&str, &str, &str)], given: &[&Outcome], tools: &[&'static Tool]) -> Turn {
+    let mut given = given.iter();
+    let mut parts = Vec::with_capacity(wanted.len());
+    for (id, name, arguments) in wanted {
+        let (content, is_error) = match tools.iter().find(|tool| tool.wire_name() == *name) {
+            None => (unknown(name, tools), true),
+            Some(tool) => match tool.request(arguments) {
+                Err(why) => (why, true),
+                Ok((request, class)) => match given.next() {
+                    None => return Turn::Tool(Box::new(request), class),
+                    Some(outcome) => tool.result(arguments, outcome),
+                },
+            },
+        };
+        parts.push(Part::ToolResult { id: (*id).to_owned(), name: (*name).to_owned(), content, is_error });
+    }
+    Turn::Ask(vec![Message { by: Speaker::User, parts }])
+}
