@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gorgon_core::call::Outcome;
 use gorgon_core::command::Command;
-use gorgon_core::run::RunStatus;
 use gorgon_core::ids::CallId;
 use gorgon_core::run::RunState;
+use gorgon_core::run::RunStatus;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::CommandError;

@@ -1,28 +1,24 @@
 //! What a model answered.
 
-use gorgon_core::call::{Failure, Metering, Outcome};
+use gorgon_core::call::{Failure, Metering, ModelAnswer, Outcome};
 use gorgon_core::payload::Payload;
-use gorgon_ports::{CallCx, Progress};
-use serde::Serialize;
+use gorgon_ports::{CallCx, Progress, Steer};
 
-/// The value of a successful model call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Answer {
-    /// The text of the answer.
-    pub(crate) text: String,
-    /// The model that answered, as it calls itself.
-    pub(crate) model: String,
-    /// Why the answer ended: `stop`, `length` …
-    pub(crate) finish_reason: String,
+/// Shows the text of a whole answer to whoever watches, and makes it the outcome of the call.
+pub(crate) fn deliver(answer: &ModelAnswer, metering: Metering, cx: &CallCx) -> Outcome {
+    // The answer is complete and paid for: a listener that says stop has nothing left to stop.
+    let _ = show(cx, &answer.text);
+    succeeded(answer, metering)
 }
 
-impl Answer {
-    /// Shows the text to whoever watches, and makes it the outcome of the call.
-    pub(crate) fn deliver(self, metering: Metering, cx: &CallCx) -> Outcome {
-        // The answer is complete and paid for: a listener that says stop has nothing left to stop.
-        let _ = (cx.progress)(Progress::Output { stream: "text", bytes: self.text.clone().into_bytes() });
-        Outcome::Succeeded { value: Payload::of(&self), metering }
-    }
+/// The outcome of a call whose text was shown while it came.
+pub(crate) fn succeeded(answer: &ModelAnswer, metering: Metering) -> Outcome {
+    Outcome::Succeeded { value: Payload::of(answer), metering }
+}
+
+/// Shows a piece of text to whoever watches.
+pub(crate) fn show(cx: &CallCx, text: &str) -> Steer {
+    if text.is_empty() { Steer::Continue } else { (cx.progress)(Progress::Output { stream: "text", bytes: text.as_bytes().to_owned() }) }
 }
 
 /// A failed call.

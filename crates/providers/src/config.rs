@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::anthropic::{Anthropic, AnthropicConfig};
 use crate::openai::{self, OpenAiConfig};
 use crate::provider::Provider;
 use crate::simulated::{Simulated, SimulatedConfig};
@@ -16,6 +17,8 @@ pub enum ProviderConfig {
     Simulated(SimulatedConfig),
     /// The Chat Completions interface of OpenAI, and of the many servers that speak it.
     Openai(OpenAiConfig),
+    /// Anthropic's Messages.
+    Anthropic(AnthropicConfig),
 }
 
 /// Settings that make no provider.
@@ -34,6 +37,7 @@ pub struct ConfigError {
 pub fn build(name: &str, config: &ProviderConfig, lookup_env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<dyn Provider>, ConfigError> {
     match config {
         ProviderConfig::Simulated(config) => Ok(Arc::new(Simulated::new(*config))),
+        ProviderConfig::Anthropic(config) => Ok(Arc::new(Anthropic::build(name, config, lookup_env)?)),
         ProviderConfig::Openai(config) => Ok(Arc::new(openai::OpenAiChat::build(name, config, lookup_env)?)),
     }
 }

@@ -5,4 +5,4 @@ mod exchange;
 mod once;
 
 pub(crate) use client::client;
-pub(crate) use exchange::{Answered, Limits, Question, Unanswered, exchange};
+pub(crate) use exchange::{Answered, Heard, Limits, Listener, Question, Reply, Unanswered, exchange};

@@ -5,15 +5,22 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod anthropic;
 mod config;
 mod executor;
+mod failure;
+mod header;
 mod http;
+mod line;
 mod openai;
+mod place;
 mod provider;
+mod retry_after;
 mod secret;
 mod simulated;
 mod unavailable;
 
+pub use anthropic::{Anthropic, AnthropicConfig, Thinking, Version};
 pub use config::{ConfigError, ProviderConfig, build};
 pub use executor::{ModelExecutor, Providers};
 pub use openai::{MaxTokensField, OpenAiChat, OpenAiConfig};

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gorgon_core::call::{Failure, FailureClass, Metering, ModelRequest, Outcome};
+use gorgon_core::call::{Failure, FailureClass, Metering, ModelAnswer, ModelRequest, Outcome};
 use gorgon_core::ids::ContentHash;
 use gorgon_core::money::TokenUsage;
 use gorgon_ports::CallCx;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, failed};
+use crate::answer::{deliver, failed};
 use crate::provider::Provider;
 
 /// A token stands for so many bytes.
@@ -63,13 +63,13 @@ impl Provider for Simulated {
             Err(failure) => failed(failure, Metering::None),
             Ok(()) => {
                 let (answer, usage) = answer(request);
-                answer.deliver(Metering::Reported(usage), cx)
+                deliver(&answer, Metering::Reported(usage), cx)
             }
         }
     }
 }
 
-fn answer(request: &ModelRequest) -> (Answer, TokenUsage) {
+fn answer(request: &ModelRequest) -> (ModelAnswer, TokenUsage) {
     let system = request.system.as_deref().unwrap_or_default();
     let seen = serde_json::json!([system, request.prompt, request.model]).to_string();
     let digest = ContentHash::of(seen.as_bytes()).to_string();
@@ -80,7 +80,7 @@ fn answer(request: &ModelRequest) -> (Answer, TokenUsage) {
     text.truncate(text.floor_char_boundary(bytes_max));
     let usage = TokenUsage { input_uncached: tokens(system.len() + request.prompt.len()), output_text: tokens(text.len()), ..TokenUsage::default() };
     let finish_reason = if cut { "length" } else { "stop" };
-    (Answer { text, model: request.model.clone(), finish_reason: finish_reason.to_owned() }, usage)
+    (ModelAnswer { text, model: request.model.clone(), finish_reason: finish_reason.to_owned(), parts: Vec::new() }, usage)
 }
 
 fn first_words(prompt: &str) -> String {

@@ -119,7 +119,7 @@ impl StepKind for Agent {
             Turn::Failed(failure, tries) => Next::TryAgain(failure, tries),
             Turn::Tool(request, class) => Next::Act(*request, class),
             Turn::Ask(messages) => follow(cx, &params, journal, messages),
-            Turn::Answered(answer, _) => finish(cx, journal, answer),
+            Turn::Answered(answer) => finish(cx, journal, answer),
             Turn::Unreadable(why) => Next::FailForGood(invalid(format!("the model left no readable answer: {why}"))),
         }
     }

@@ -7,14 +7,23 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::config::ConfigError;
+
 /// Longest time that a connection is kept for the next question: well below what servers allow.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// A client that goes where it was told to: no redirect, no proxy from the environment, no repetition; the certificates that browsers trust.
 ///
 /// # Errors
-/// A sentence, if the machine's TLS cannot be set up.
-pub(crate) fn client(connect_timeout: Duration) -> Result<Client, String> {
+/// If the machine's TLS cannot be set up.
+pub(crate) fn client(name: &str, connect_timeout: Duration) -> Result<Client, ConfigError> {
+    build(connect_timeout).map_err(|message| ConfigError {
+        message: format!("provider `{name}`: {message}"),
+        help: "the build or the machine is at fault, not the settings".to_owned(),
+    })
+}
+
+fn build(connect_timeout: Duration) -> Result<Client, String> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -1,10 +1,13 @@
 //! One request and what came back.
 
 use std::error::Error;
-use std::time::Instant;
+use std::fmt;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
+use eventsource_stream::{EventStreamError, Eventsource};
+use futures_util::StreamExt;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Response, Url};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +28,34 @@ pub(crate) struct Limits<'a> {
     pub(crate) cancel: &'a CancellationToken,
     /// Most bytes of the answer, decompressed.
     pub(crate) body_bytes_max: usize,
+    /// How long a stream may be silent.
+    pub(crate) idle: Duration,
+}
+
+/// Who takes in the events of a stream as they come.
+pub(crate) trait Listener: Send {
+    /// Takes one in: its name, which many wires leave out, and its data.
+    fn take(&mut self, name: &str, data: &str) -> Heard;
+}
+
+/// What a listener says to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// There is more to come.
+    More,
+    /// That was the last one.
+    Last,
+    /// Nobody wants the rest.
+    Stop,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// All at once.
+    Whole(Answered),
+    /// As a stream, which the listener has taken in to its last event or its end.
+    Streamed(HeaderMap),
 }
 
 /// A whole answer. Of one with an error status the body may be cut: the status says enough.
@@ -33,6 +64,12 @@ pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+impl Answered {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 /// Why there is no whole answer.
@@ -48,20 +85,35 @@ pub(crate) enum Unanswered {
     TimedOut { sent: bool },
     /// Nobody wants it any more.
     Cancelled { sent: bool },
+    /// The stream fell silent.
+    Idle,
 }
 
-/// Sends a POST and reads the answer.
-pub(crate) async fn exchange(client: &Client, question: Question, limits: &Limits<'_>) -> Result<Answered, Unanswered> {
+/// For the parser of streams, which passes it on.
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Sends a POST and reads the answer. If it is a stream, the listener hears it.
+pub(crate) async fn exchange(client: &Client, question: Question, limits: &Limits<'_>, listener: &mut dyn Listener) -> Result<Reply, Unanswered> {
     let taken = Taken::default();
     tokio::select! {
         biased;
         () = limits.cancel.cancelled() => Err(Unanswered::Cancelled { sent: taken.yet() }),
         () = tokio::time::sleep_until(limits.deadline.into()) => Err(Unanswered::TimedOut { sent: taken.yet() }),
-        became = send_and_read(client, question, &taken, limits.body_bytes_max) => became,
+        became = send_and_read(client, question, &taken, limits, listener) => became,
     }
 }
 
-async fn send_and_read(client: &Client, question: Question, taken: &Taken, body_bytes_max: usize) -> Result<Answered, Unanswered> {
+async fn send_and_read(
+    client: &Client,
+    question: Question,
+    taken: &Taken,
+    limits: &Limits<'_>,
+    listener: &mut dyn Listener,
+) -> Result<Reply, Unanswered> {
     let body = reqwest::Body::wrap(Once::new(question.body, taken.clone()));
     let mut response = match client.post(question.url).headers(question.headers).body(body).send().await {
         Ok(response) => response,
@@ -70,14 +122,48 @@ async fn send_and_read(client: &Client, question: Question, taken: &Taken, body_
     };
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
-    let (body, end) = read(response, body_bytes_max).await;
+    if status.is_success() && is_stream(&headers) {
+        return listen(response, limits, listener).await.map(|()| Reply::Streamed(headers));
+    }
+    let (body, end) = read(response, limits.body_bytes_max).await;
     let answered = Answered { status: status.as_u16(), headers, body };
     match end {
-        End::Whole => Ok(answered),
+        End::Whole => Ok(Reply::Whole(answered)),
         // Whoever answers with an error has done no work: how its text ends does not matter.
-        End::TooLarge | End::Broken(_) if !status.is_success() => Ok(answered),
+        End::TooLarge | End::Broken(_) if !status.is_success() => Ok(Reply::Whole(answered)),
         End::TooLarge => Err(Unanswered::TooLarge),
         End::Broken(why) => Err(Unanswered::Broken(why)),
+    }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+}
+
+/// Gives the events of a stream to the listener, until it has heard the last one or the stream ends.
+async fn listen(response: Response, limits: &Limits<'_>, listener: &mut dyn Listener) -> Result<(), Unanswered> {
+    let mut left = limits.body_bytes_max;
+    let bytes = response.bytes_stream().map(move |piece| match piece {
+        Ok(piece) if piece.len() > left => Err(Unanswered::TooLarge),
+        Ok(piece) => {
+            left -= piece.len();
+            Ok(piece)
+        }
+        Err(error) => Err(Unanswered::Broken(causes(error))),
+    });
+    let mut events = std::pin::pin!(bytes.eventsource());
+    loop {
+        let Ok(event) = tokio::time::timeout(limits.idle, events.next()).await else { return Err(Unanswered::Idle) };
+        match event {
+            None => return Ok(()),
+            Some(Ok(event)) => match listener.take(&event.event, &event.data) {
+                Heard::More => {}
+                Heard::Last => return Ok(()),
+                Heard::Stop => return Err(Unanswered::Cancelled { sent: true }),
+            },
+            Some(Err(EventStreamError::Transport(why))) => return Err(why),
+            Some(Err(error)) => return Err(Unanswered::Broken(error.to_string())),
+        }
     }
 }
 

@@ -6,16 +6,14 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::{set_header, set_key};
 use crate::config::ConfigError;
+use crate::header::{KeyHeader, headers};
+use crate::place::{self, CONNECT_TIMEOUT, IDLE_TIMEOUT, duration};
 use crate::secret::Secret;
 
 const OFFICIAL_HOST: &str = "api.openai.com";
 const OFFICIAL_BASE: &str = "https://api.openai.com/v1";
 const OFFICIAL_KEY: &str = "OPENAI_API_KEY";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest that may be set: a day.
-const TIMEOUT_SECONDS_MAX: f64 = 86_400.0;
 
 /// Settings of a server that speaks OpenAI's Chat Completions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -45,6 +43,12 @@ pub struct OpenAiConfig {
     /// Longest time to reach the server, in seconds; 10 if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout_seconds: Option<f64>,
+    /// Longest silence within a streamed answer, in seconds; 120 if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<f64>,
+    /// Whether answers are streamed; they are if not set. For servers that cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
 }
 
 /// Which field carries the cap on the answer.
@@ -71,29 +75,11 @@ impl MaxTokensField {
 impl OpenAiConfig {
     /// Where the interface begins, proven to be a place that a key may be sent to.
     pub(super) fn checked_base(&self, name: &str) -> Result<Url, ConfigError> {
-        let text = self.base_url.as_deref().unwrap_or(OFFICIAL_BASE);
-        let refuse = |what: &str, help: &str| ConfigError { message: format!("provider `{name}`: base_url {what}"), help: help.to_owned() };
-        let example = "write it like `https://host/v1`";
-        let base = Url::parse(text).map_err(|error| refuse(&format!("`{text}` is not a URL ({error})"), example))?;
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(refuse("holds a user or a password", "put the key into an environment variable and name it by `api_key_env`"));
-        }
-        if base.query().is_some() || base.fragment().is_some() {
-            return Err(refuse(&format!("`{text}` has a `?` or `#` part"), example));
-        }
-        match (base.scheme(), base.host_str()) {
-            ("https", Some(_)) => Ok(base),
-            ("http", Some(_)) if is_loopback(&base) => Ok(base),
-            ("http", Some(_)) => {
-                let what = format!("`{text}` would send prompts and the key in the clear");
-                Err(refuse(&what, "use `https://`; plain `http://` is for this machine only"))
-            }
-            _ => Err(refuse(&format!("`{text}` is not a web address"), example)),
-        }
+        place::checked_base(name, self.base_url.as_deref().unwrap_or(OFFICIAL_BASE))
     }
 
     fn is_official(&self) -> bool {
-        self.base_url.as_deref().is_none_or(|text| Url::parse(text).is_ok_and(|base| base.host_str() == Some(OFFICIAL_HOST)))
+        self.base_url.as_deref().is_none_or(|text| place::is_at(text, OFFICIAL_HOST))
     }
 
     pub(super) fn key(&self, name: &str, lookup_env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>, ConfigError> {
@@ -102,25 +88,12 @@ impl OpenAiConfig {
             None if self.is_official() => OFFICIAL_KEY,
             None => return Ok(None),
         };
-        let key = lookup_env(variable).map(|text| Secret::new(&text)).filter(|key| !key.is_empty());
-        key.map(Some).ok_or_else(|| ConfigError {
-            message: format!("provider `{name}` needs a key, and `{variable}` is not set in the environment of the process that runs the steps"),
-            help: format!("set `{variable}` where that process is started, or name another variable by `api_key_env` in `[providers.{name}]`"),
-        })
+        place::key(name, variable, lookup_env).map(Some)
     }
 
     pub(super) fn headers(&self, name: &str, key: Option<&Secret>) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        let set = [("openai-organization", &self.organization), ("openai-project", &self.project)]
-            .into_iter()
-            .filter_map(|(header, value)| Some((header, value.as_deref()?)))
-            .try_for_each(|(header, value)| set_header(&mut headers, header, value))
-            .and_then(|()| key.map_or(Ok(()), |key| set_key(&mut headers, key)));
-        set.map_err(|message| ConfigError {
-            message: format!("provider `{name}`: {message}"),
-            help: "remove line ends and characters that cannot be printed".to_owned(),
-        })?;
-        Ok(headers)
+        let set = [("openai-organization", self.organization.as_deref()), ("openai-project", self.project.as_deref())];
+        headers(name, &set, key.map(|key| (KeyHeader::Bearer, key)))
     }
 
     pub(super) fn service_tier(&self) -> Option<String> {
@@ -129,6 +102,10 @@ impl OpenAiConfig {
 
     pub(super) fn timeout(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
         self.timeout_seconds.map(|seconds| duration(name, "timeout_seconds", seconds)).transpose()
+    }
+
+    pub(super) fn idle_timeout(&self, name: &str) -> Result<Duration, ConfigError> {
+        self.idle_timeout_seconds.map_or(Ok(IDLE_TIMEOUT), |seconds| duration(name, "idle_timeout_seconds", seconds))
     }
 
     pub(super) fn connect_timeout(&self, name: &str) -> Result<Duration, ConfigError> {
@@ -141,22 +118,6 @@ pub(super) fn endpoint(mut base: Url) -> Url {
     let path = format!("{}/chat/completions", base.path().trim_end_matches('/'));
     base.set_path(&path);
     base
-}
-
-fn is_loopback(base: &Url) -> bool {
-    let host = base.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-fn duration(name: &str, field: &str, seconds: f64) -> Result<Duration, ConfigError> {
-    if seconds > 0.0 && seconds <= TIMEOUT_SECONDS_MAX {
-        return Ok(Duration::from_secs_f64(seconds));
-    }
-    Err(ConfigError {
-        message: format!("provider `{name}`: {field} is {seconds}"),
-        help: format!("give a number of seconds above 0, at most {TIMEOUT_SECONDS_MAX}"),
-    })
 }
 
 #[cfg(test)]

@@ -1,25 +1,43 @@
 //! What a successful answer says.
 
-use gorgon_core::call::{Failure, FailureClass, Metering};
+use gorgon_core::call::{Failure, FailureClass, Metering, ModelAnswer, Part};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::failure::{Told, of_error_in_answer, request_id, shorten};
 use super::usage;
-use crate::answer::Answer;
+use crate::failure::{Told, of_error_in_answer, request_id, shorten};
 use crate::http::Answered;
 
-/// Reads an answer with a success status: the model's text, or why there is none. Either way with what it used, as far as that was told. The model is
+/// What an answer is read by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The provider.
+    pub(super) name: &'a str,
+    /// The model.
+    pub(super) model: &'a str,
+    /// Whether it was given tools.
+    pub(super) tools: bool,
+}
+
+/// Reads an answer with a success status: what the model said, or why that is nothing. Either way with what it used, as far as that was told. The model is
 /// the one that the answer names, which may be another than the one that was asked.
-pub(super) fn read(name: &str, asked_model: &str, answered: &Answered) -> Result<(Answer, Metering), (Failure, Metering)> {
-    let id = request_id(&answered.headers);
+pub(super) fn read(asked: Asked<'_>, answered: &Answered) -> Result<(ModelAnswer, Metering), (Failure, Metering)> {
     let Ok(body) = serde_json::from_slice::<Value>(&answered.body) else {
-        let mut failure = Failure::new(FailureClass::Refused, format!("the answer of `{name}` is not JSON{id}"));
+        let id = request_id(&answered.headers);
+        let mut failure = Failure::new(FailureClass::Refused, format!("the answer of `{}` is not JSON{id}", asked.name));
         failure.detail = Some(shorten(&String::from_utf8_lossy(&answered.body)));
         return Err((failure, Metering::Unknown));
     };
+    read_body(asked, &body, &answered.headers)
+}
+
+/// As [`read`], of an answer that is JSON already.
+pub(super) fn read_body(asked: Asked<'_>, body: &Value, headers: &HeaderMap) -> Result<(ModelAnswer, Metering), (Failure, Metering)> {
+    let Asked { name, model, tools } = asked;
+    let id = request_id(headers);
     let metering = usage::metering(body.get("usage").filter(|usage| !usage.is_null()));
-    if let Some(told) = Told::read(&body) {
-        return Err((of_error_in_answer(name, &told, answered), metering));
+    if let Some(told) = Told::read(body) {
+        return Err((of_error_in_answer(name, &told, headers), metering));
     }
     let refuse = |why: &str, detail: Option<String>| {
         let failure = Failure::new(FailureClass::Refused, format!("`{name}` {why}{id}"));
@@ -34,8 +52,17 @@ pub(super) fn read(name: &str, asked_model: &str, answered: &Answered) -> Result
     if let Some(refusal) = said.refusal {
         return refuse("answered, and its model refuses", Some(refusal));
     }
+    let model = body.get("model").and_then(Value::as_str).unwrap_or(model).to_owned();
+    let calls = tool_calls(message);
     match reason {
         "content_filter" => return refuse("held back the answer: its content filter stopped it", some(said.text)),
+        // Some compatible servers say `stop` and call tools all the same.
+        "tool_calls" | "function_call" | "stop" if tools && !calls.is_empty() => {
+            let text = some(said.text.clone()).map(Part::Text);
+            let parts = text.into_iter().chain(calls).collect();
+            return Ok((ModelAnswer { text: said.text, model, finish_reason: "tool_calls".to_owned(), parts }, metering));
+        }
+        "tool_calls" | "function_call" if tools => return refuse("says that it calls a tool, and names none", some(said.text)),
         "tool_calls" | "function_call" => return refuse("called a tool, and was given none", some(said.text)),
         "length" if said.text.is_empty() => {
             return refuse("used up `max_tokens` before the first word of its answer: raise it, for reasoning counts inside it", None);
@@ -43,8 +70,23 @@ pub(super) fn read(name: &str, asked_model: &str, answered: &Answered) -> Result
         _ if said.text.is_empty() => return refuse(&format!("gave an empty answer (finish reason `{}`)", shorten(reason)), None),
         _ => {}
     }
-    let model = body.get("model").and_then(Value::as_str).unwrap_or(asked_model).to_owned();
-    Ok((Answer { text: said.text, model, finish_reason: shorten(reason) }, metering))
+    Ok((ModelAnswer { text: said.text, model, finish_reason: shorten(reason), parts: Vec::new() }, metering))
+}
+
+/// The tools that a message asks for.
+fn tool_calls(message: &Value) -> Vec<Part> {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let calls = message.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
+    let read = |call: &Value| {
+        let function = call.get("function")?;
+        let arguments = match function.get("arguments") {
+            // The wire says text; compatible servers also send the object itself.
+            Some(object @ Value::Object(_)) => object.to_string(),
+            _ => text(function, "arguments"),
+        };
+        Some(Part::ToolCall { id: text(call, "id"), name: text(function, "name"), arguments })
+    };
+    calls.filter_map(read).collect()
 }
 
 /// What a message holds.

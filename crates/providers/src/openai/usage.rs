@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Reads `usage`. On this wire the prompt includes what a cache served or took, and the completion includes reasoning; here each token stands once.
 ///
 /// Counts that are missing, negative or fractional, or that contradict each other, are not known: what they would come to could be too little.
-pub(super) fn metering(usage: Option<&Value>) -> Metering {
+pub(crate) fn metering(usage: Option<&Value>) -> Metering {
     usage.and_then(parts).map_or(Metering::Unknown, Metering::Reported)
 }
 

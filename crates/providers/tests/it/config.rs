@@ -22,6 +22,8 @@ fn a_table_is_read() {
         service_tier = 'flex'
         timeout_seconds = 90.5
         connect_timeout_seconds = 3
+        idle_timeout_seconds = 20
+        stream = false
     ";
     let expected = OpenAiConfig {
         base_url: Some("https://api.example.com/v1".to_owned()),
@@ -32,6 +34,8 @@ fn a_table_is_read() {
         service_tier: Some("flex".to_owned()),
         timeout_seconds: Some(90.5),
         connect_timeout_seconds: Some(3.0),
+        idle_timeout_seconds: Some(20.0),
+        stream: Some(false),
     };
     assert_eq!(read(all), Ok(ProviderConfig::Openai(expected)));
 }

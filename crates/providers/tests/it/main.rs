@@ -3,4 +3,6 @@
 mod config;
 mod executor;
 mod openai;
+mod raw;
+mod streams;
 mod support;

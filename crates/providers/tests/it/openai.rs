@@ -30,7 +30,8 @@ async fn a_question_is_asked_and_answered() {
         max_tokens_ge: Some(50),
         fields: [
             ("n".to_owned(), json!(1)),
-            ("stream".to_owned(), json!(false)),
+            ("stream".to_owned(), json!(true)),
+            ("stream_options".to_owned(), json!({"include_usage": true})),
             ("max_completion_tokens".to_owned(), json!(50)),
             ("max_tokens".to_owned(), Value::Null),
             ("service_tier".to_owned(), Value::Null),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::price::Counts;
-use super::question::Question;
+use super::question::{Question, Wire};
 use super::record::{Bill, Recorded};
 use super::script::{Delivery, Reply, Rule, Script};
 use super::wire::{self, Prepared};
@@ -74,9 +74,9 @@ impl Desk {
     }
 
     /// Decides what to answer to a request to the model.
-    pub(super) fn decide(&self, n: u64, body: &Value) -> (Prepared, Delivery) {
+    pub(super) fn decide(&self, n: u64, body: &Value, wire: Wire) -> (Prepared, Delivery) {
         let mut state = self.state();
-        match self.choose(&mut state, n, body) {
+        match self.choose(&mut state, n, body, wire) {
             Ok((rule, question)) => (self.prepare(n, rule, &question), rule.deliver),
             Err(why) => {
                 let why = format!("request {n}: {why}");
@@ -86,8 +86,8 @@ impl Desk {
         }
     }
 
-    fn choose(&self, state: &mut State, n: u64, body: &Value) -> Result<(&Rule, Question), String> {
-        let question = Question::read(body)?;
+    fn choose(&self, state: &mut State, n: u64, body: &Value, wire: Wire) -> Result<(&Rule, Question), String> {
+        let question = Question::read(body, wire)?;
         let mut chosen = None;
         for (index, rule) in self.script.rules.iter().enumerate().filter(|(_, rule)| question.meets(&rule.when)) {
             state.met[index] += 1;
@@ -115,7 +115,7 @@ impl Desk {
                 let (prepared, counts) = wire::answer(n, answer, question);
                 prepared.charged(self.script.price.charge_nano_usd(&counts))
             }
-            Reply::Error(error) => wire::error(error),
+            Reply::Error(error) => wire::error(error, question.wire),
             Reply::Raw(raw) => wire::raw(raw).charged(charge(&raw.billed)),
             Reply::HangUp { billed } => wire::hang_up().charged(charge(billed)),
         }

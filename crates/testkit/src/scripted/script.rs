@@ -91,6 +91,8 @@ pub struct AnswerReply {
     pub text: String,
     /// What stands as `content` instead of the text: `null`, or a list of parts.
     pub content: Option<Value>,
+    /// Tools that the answer asks for.
+    pub tool_calls: Vec<ToolCall>,
     /// Why the model refuses.
     pub refusal: Option<String>,
     /// Why the answer ended; `stop` if not given.
@@ -103,6 +105,16 @@ pub struct AnswerReply {
     pub billed: Option<Counts>,
     /// Further headers.
     pub headers: BTreeMap<String, String>,
+}
+
+/// A tool that an answer asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// Its name.
+    pub name: String,
+    /// Its arguments: JSON text, or what a broken model makes of it.
+    pub arguments: String,
 }
 
 /// What an answer tells of its usage.
@@ -242,6 +254,13 @@ impl Reply {
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Answer(AnswerReply { text: text.to_owned(), ..AnswerReply::default() })
+    }
+
+    /// A tool is asked for.
+    #[must_use]
+    pub fn tool(name: &str, arguments: &str) -> Self {
+        let call = ToolCall { name: name.to_owned(), arguments: arguments.to_owned() };
+        Self::Answer(AnswerReply { tool_calls: vec![call], ..AnswerReply::default() })
     }
 
     /// A text with this usage.

@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::delivery::{Pieces, deliver};
 use super::desk::Desk;
 use super::effect::Effect;
+use super::question::Wire;
 use super::record::{Bill, Recorded};
 use super::script::{Delivery, Script};
 use super::wire::{self, Prepared};
@@ -154,8 +155,10 @@ async fn work(desk: Arc<Desk>, record: Recorded) -> io::Result<(Prepared, Delive
     let (prepared, delivery) = if let Some(effect) = Effect::read(&path) {
         tokio::time::sleep(effect.delay).await;
         (effect.answer(n, &desk.requests()), Delivery::default())
-    } else if method == "POST" && path == "/v1/chat/completions" {
-        let (prepared, delivery) = desk.decide(n, &body);
+    } else if method == "POST"
+        && let Some(wire) = Wire::at(&path)
+    {
+        let (prepared, delivery) = desk.decide(n, &body, wire);
         tokio::time::sleep(Duration::from_millis(delivery.delay_ms)).await;
         (prepared, delivery)
     } else {

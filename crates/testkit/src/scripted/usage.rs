@@ -30,7 +30,8 @@ fn both(counts: Counts) -> (Option<Value>, Counts) {
 }
 
 fn counted(answer: &AnswerReply, question: &Question) -> Counts {
-    let completion = (answer.text.len() as u64).div_ceil(4).min(question.max_tokens.unwrap_or(u64::MAX));
+    let calls: usize = answer.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
+    let completion = ((answer.text.len() + calls) as u64).div_ceil(4).min(question.max_tokens.unwrap_or(u64::MAX));
     Counts { prompt: question.bytes().div_ceil(4), completion, ..Counts::default() }
 }
 
@@ -64,7 +65,7 @@ mod tests {
     fn drawn_counts_are_possible_ones_and_always_the_same() {
         for seed in 0..2_000 {
             let body = json!({"model": "m", "max_tokens": 1 + seed % 50, "messages": [{"role": "user", "content": format!("question {seed}")}]});
-            let question = Question::read(&body).expect("a question");
+            let question = Question::read(&body, crate::scripted::question::Wire::OpenAi).expect("a question");
             let counts = seeded(seed, &question);
             assert_eq!(counts, seeded(seed, &question));
             assert!(counts.cached + counts.cache_write <= counts.prompt && counts.reasoning <= counts.completion, "{counts:?}");

@@ -1,4 +1,7 @@
-//! Answers in the words of the interface.
+//! Answers in the words of the interfaces.
+
+mod anthropic;
+mod openai;
 
 use std::collections::BTreeMap;
 
@@ -6,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::price::Counts;
-use super::question::Question;
+use super::question::{Question, Wire};
 use super::script::{AnswerReply, ErrorReply, RawReply};
 use super::usage;
 
@@ -35,31 +38,34 @@ pub(super) fn json(status: u16, body: &Value) -> Prepared {
 
 pub(super) fn answer(n: u64, answer: &AnswerReply, question: &Question) -> (Prepared, Counts) {
     let (told, billed) = usage::told_and_billed(answer, question);
-    let no_text = answer.refusal.is_some() && answer.text.is_empty();
-    let text = if no_text { Value::Null } else { Value::String(answer.text.clone()) };
-    let mut body = json!({
-        "id": format!("chatcmpl-{n}"),
-        "object": "chat.completion",
-        "created": 1_795_000_000,
-        "model": answer.model.as_ref().unwrap_or(&question.model),
-        "choices": [{
-            "index": 0,
-            "message": {"role": "assistant", "content": answer.content.clone().unwrap_or(text), "refusal": answer.refusal},
-            "logprobs": null,
-            "finish_reason": answer.finish_reason.as_deref().unwrap_or("stop"),
-        }],
-    });
-    if let Some(told) = told {
-        body["usage"] = told;
-    }
-    let mut prepared = json(200, &body);
-    prepared.headers.insert("x-request-id".to_owned(), format!("req_{n}"));
+    let (events, whole, id) = match question.wire {
+        Wire::OpenAi => (openai::events(n, answer, question, told.as_ref()), openai::whole(n, answer, question, told), "x-request-id"),
+        Wire::Anthropic => (anthropic::events(n, answer, question, told.as_ref()), anthropic::whole(n, answer, question, told), "request-id"),
+    };
+    let mut prepared = if question.stream { streamed(&events) } else { json(200, &whole) };
+    prepared.headers.insert(id.to_owned(), format!("req_{n}"));
     prepared.headers.extend(answer.headers.clone());
     (prepared, billed)
 }
 
-pub(super) fn error(error: &ErrorReply) -> Prepared {
-    let body = json!({"error": {"message": error.message, "type": error.kind, "param": null, "code": error.code}});
+fn streamed(events: &str) -> Prepared {
+    let headers = BTreeMap::from([("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())]);
+    Prepared { status: Some(200), headers, body: Bytes::from(events.to_owned()), charged_nano_usd: 0 }
+}
+
+/// A text in a few pieces, the way a model says it.
+fn pieces(text: &str) -> Vec<&str> {
+    text.split_inclusive(' ').collect()
+}
+
+pub(super) fn error(error: &ErrorReply, wire: Wire) -> Prepared {
+    let body = match wire {
+        Wire::OpenAi => json!({"error": {"message": error.message, "type": error.kind, "param": null, "code": error.code}}),
+        Wire::Anthropic => json!({
+            "type": "error", "request_id": "req_e",
+            "error": {"type": error.kind, "message": error.message, "details": error.code.as_ref().map(|code| json!({"error_code": code}))},
+        }),
+    };
     let mut prepared = json(error.status, &body);
     prepared.headers.extend(error.headers.clone());
     prepared

@@ -17,8 +17,8 @@ pub(super) enum Turn {
     Tool(Box<Request>, EffectClass),
     /// The model goes on, with these messages first.
     Ask(Vec<Message>),
-    /// The model is done; so often in a row it answered without asking for a tool.
-    Answered(ModelAnswer, u32),
+    /// The model is done.
+    Answered(ModelAnswer),
     /// The answer cannot be read.
     Unreadable(String),
 }
@@ -76,9 +76,7 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
     if answer.finish_reason == "pause" {
         return Turn::Ask(Vec::new());
     }
-    let row = asked[..=last].iter().zip(journal).rev().take_while(|(asked, _)| matches!(asked, None | Some(Family::Model)));
-    let row = row.filter(|(asked, outcome)| is_answer(**asked, outcome)).count();
-    Turn::Answered(answer, u32::try_from(row).unwrap_or(u32::MAX))
+    Turn::Answered(answer)
 }
 
 /// The next tool that was asked for, or all results. What makes no sense is answered without being done.

@@ -14,13 +14,15 @@ const CONTENT_FILTER: &str = include_str!("../../../fixtures/openai/content_filt
 const RATE_LIMIT: &str = include_str!("../../../fixtures/openai/rate_limit.json");
 const QUOTA: &str = include_str!("../../../fixtures/openai/insufficient_quota.json");
 
-fn read_text(body: &str) -> Result<(Answer, Metering), (Failure, Metering)> {
+const ASKED: Asked<'_> = Asked { name: "openai", model: "asked", tools: false };
+
+fn read_text(body: &str) -> Result<(ModelAnswer, Metering), (Failure, Metering)> {
     let headers = HeaderMap::from_iter([("x-request-id".parse().expect("a name"), HeaderValue::from_static("req_9"))]);
-    read("openai", "asked", &Answered { status: 200, headers, body: Bytes::from(body.to_owned()) })
+    read(ASKED, &Answered { status: 200, headers, body: Bytes::from(body.to_owned()) })
 }
 
-fn answer(text: &str) -> Answer {
-    Answer { text: text.to_owned(), model: "gpt-fixture-2026-10-01".to_owned(), finish_reason: "stop".to_owned() }
+fn answer(text: &str) -> ModelAnswer {
+    ModelAnswer { text: text.to_owned(), model: "gpt-fixture-2026-10-01".to_owned(), finish_reason: "stop".to_owned(), parts: Vec::new() }
 }
 
 fn refused(body: &str) -> (String, Option<String>, Metering) {
@@ -79,7 +81,7 @@ fn parts_of_a_text_are_joined() {
         "choices": [{"finish_reason": null, "message": {"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}}],
     });
     let (answer, _) = read_text(&body.to_string()).expect("an answer");
-    assert_eq!(answer, Answer { text: "ab".to_owned(), model: "asked".to_owned(), finish_reason: "unknown".to_owned() });
+    assert_eq!(answer, ModelAnswer { text: "ab".to_owned(), model: "asked".to_owned(), finish_reason: "unknown".to_owned(), parts: Vec::new() });
 
     let body = json!({"choices": [{"finish_reason": "stop", "message": {"content": [{"type": "refusal", "refusal": "No."}]}}]});
     assert_eq!(refused(&body.to_string()).1.as_deref(), Some("No."));

@@ -6,9 +6,8 @@ use gorgon_core::call::{Failure, FailureClass, Metering};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::retry_after::retry_after_ms;
-use super::usage;
 use crate::http::Answered;
+use crate::retry_after::retry_after_ms;
 
 /// Longest wait that is worth it, in milliseconds: the official SDK gives up above it.
 const WAIT_MS_MAX: u64 = 120_000;
@@ -16,18 +15,21 @@ const WAIT_MS_MAX: u64 = 120_000;
 const TEXT_BYTES_MAX: usize = 2_000;
 
 /// What to say when a server wants a key and none was configured.
-pub(super) const KEYLESS: &str = "; no key was sent: name the variable that holds it by `api_key_env`";
+pub(crate) const KEYLESS: &str = "; no key was sent: name the variable that holds it by `api_key_env`";
 
-/// What an error told of itself: `{"error": {"message", "type", "param", "code"}}`, with the shapes that compatible servers make of it.
+/// How a wire tells of usage.
+pub(crate) type ReadUsage = fn(Option<&Value>) -> Metering;
+
+/// What an error told of itself: `{"error": {"message", "type", "code" or "details.error_code"}}`, with the shapes that compatible servers make of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(crate) struct Told {
     message: String,
     kind: Option<String>,
     code: Option<String>,
 }
 
 impl Told {
-    pub(super) fn read(body: &Value) -> Option<Self> {
+    pub(crate) fn read(body: &Value) -> Option<Self> {
         let text = |value: &Value, name: &str| match value.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -36,7 +38,9 @@ impl Told {
         match body.get("error") {
             Some(Value::String(message)) => Some(Self { message: message.clone(), ..Self::default() }),
             Some(error @ Value::Object(_)) => {
-                Some(Self { message: text(error, "message").unwrap_or_default(), kind: text(error, "type"), code: text(error, "code") })
+                // Anthropic's word for it stands one level deeper.
+                let code = text(error, "code").or_else(|| text(error.get("details")?, "error_code"));
+                Some(Self { message: text(error, "message").unwrap_or_default(), kind: text(error, "type"), code })
             }
             _ => None,
         }
@@ -62,7 +66,7 @@ impl Told {
 }
 
 /// The failure of an answer with an error status. Nothing was charged: an error comes before any work, unless it tells of usage itself.
-pub(super) fn of_status(name: &str, answered: &Answered, now: SystemTime, keyless: &str) -> (Failure, Metering) {
+pub(crate) fn of_status(name: &str, answered: &Answered, now: SystemTime, keyless: &str, usage: ReadUsage) -> (Failure, Metering) {
     let told = Told::of_body(&answered.body);
     let wait_ms = retry_after_ms(&answered.headers, now);
     let class = classify(answered.status, &told, wait_ms, should_retry(&answered.headers));
@@ -82,11 +86,11 @@ pub(super) fn of_status(name: &str, answered: &Answered, now: SystemTime, keyles
     text.push_str(&request_id(&answered.headers));
     let mut failure = Failure::new(class, text);
     failure.retry_after_ms = wait_ms.filter(|_| class.is_transient());
-    (failure, metering_of_error(&answered.body))
+    (failure, metering_of_error(&answered.body, usage))
 }
 
 /// The failure of an answer that calls itself a success and holds an error: work may have been done before it.
-pub(super) fn of_error_in_answer(name: &str, told: &Told, answered: &Answered) -> Failure {
+pub(crate) fn of_error_in_answer(name: &str, told: &Told, headers: &HeaderMap) -> Failure {
     let class = match told.code.as_deref().and_then(|code| code.parse::<u16>().ok()) {
         Some(status @ 400..600) => classify(status, told, None, None),
         _ if told.is_about_money() => FailureClass::Denied,
@@ -95,7 +99,7 @@ pub(super) fn of_error_in_answer(name: &str, told: &Told, answered: &Answered) -
         _ => FailureClass::Refused,
     };
     let message = if told.message.is_empty() { "no reason given" } else { &told.message };
-    Failure::new(class, format!("`{name}` answered with an error: {}{}", shorten(message), request_id(&answered.headers)))
+    Failure::new(class, format!("`{name}` answered with an error: {}{}", shorten(message), request_id(headers)))
 }
 
 /// Which kind of failure a status is. The order is the official SDK's, with money before it: a long wait, the server's own word, the status.
@@ -126,22 +130,22 @@ fn should_retry(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-fn metering_of_error(body: &[u8]) -> Metering {
+fn metering_of_error(body: &[u8], usage: ReadUsage) -> Metering {
     let json = serde_json::from_slice::<Value>(body).ok();
     match json.as_ref().and_then(|body| body.get("usage")).filter(|usage| !usage.is_null()) {
-        Some(told) => usage::metering(Some(told)),
+        Some(told) => usage(Some(told)),
         None => Metering::None,
     }
 }
 
 /// What the server calls this exchange, for its support.
-pub(super) fn request_id(headers: &HeaderMap) -> String {
-    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
+    let id = headers.get("x-request-id").or_else(|| headers.get("request-id")).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     id.map(|id| format!(" [request {}]", &id[..id.len().min(128)])).unwrap_or_default()
 }
 
 /// The text, not longer than an error should be.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     if end == text.len() { text.to_owned() } else { format!("{}…", &text[..end]) }
 }
@@ -162,7 +166,7 @@ mod tests {
 
     fn failure(status: u16, headers: &[(&'static str, &'static str)], code: &str) -> (Failure, Metering) {
         let body = json!({"error": {"message": "it says", "type": "some_error", "param": null, "code": code}}).to_string();
-        of_status("openai", &answered(status, headers, &body), SystemTime::UNIX_EPOCH, "")
+        of_status("openai", &answered(status, headers, &body), SystemTime::UNIX_EPOCH, "", crate::openai::metering)
     }
 
     #[test]
@@ -243,18 +247,18 @@ mod tests {
             ("", "no reason given"),
             (r#"{"error":{}}"#, "no reason given"),
         ] {
-            let (failure, _) = of_status("x", &answered(500, &[], body), SystemTime::UNIX_EPOCH, "");
+            let (failure, _) = of_status("x", &answered(500, &[], body), SystemTime::UNIX_EPOCH, "", crate::openai::metering);
             assert!(failure.message.contains(says), "{}", failure.message);
         }
         let long = "ä".repeat(5_000);
-        let (failure, _) = of_status("x", &answered(500, &[], &long), SystemTime::UNIX_EPOCH, "");
+        let (failure, _) = of_status("x", &answered(500, &[], &long), SystemTime::UNIX_EPOCH, "", crate::openai::metering);
         assert!(failure.message.len() < 2_100 && failure.message.ends_with('…'));
     }
 
     #[test]
     fn an_error_that_tells_of_usage_is_believed() {
         let body = json!({"error": {"message": "m"}, "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).to_string();
-        let (_, metering) = of_status("x", &answered(500, &[], &body), SystemTime::UNIX_EPOCH, "");
+        let (_, metering) = of_status("x", &answered(500, &[], &body), SystemTime::UNIX_EPOCH, "", crate::openai::metering);
         assert!(matches!(metering, Metering::Reported(usage) if usage.total() == 5), "{metering:?}");
     }
 }

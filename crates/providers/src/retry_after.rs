@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 
 /// Milliseconds until the server wants to be asked again, by its own non-standard header or by the standard one (seconds or a date). A time that is
 /// not positive is no time. One too long for the type is the longest: who asks for an age is not asked for a second.
-pub(super) fn retry_after_ms(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
+pub(crate) fn retry_after_ms(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let own = text("retry-after-ms").and_then(|text| positive(number(text)?));
     own.or_else(|| {

@@ -1,0 +1,220 @@
+//! What is sent.
+
+use gorgon_core::call::{Message, ModelRequest, Part, Speaker};
+use serde_json::{Map, Value, json};
+
+use super::AnthropicConfig;
+
+/// The owner of blocks that only this wire understands.
+pub(super) const OWNER: &str = "anthropic";
+
+/// Keywords of a schema that this wire refuses. The whole schema is checked when the answer is there.
+const REFUSED: [&str; 13] = [
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+];
+
+/// The body of a question. The cap is always in it: it is what the hold was computed from.
+pub(super) fn body(request: &ModelRequest, config: &AnthropicConfig, stream: bool) -> Value {
+    let opening = json!({"role": "user", "content": request.prompt});
+    let messages: Vec<Value> = std::iter::once(opening).chain(request.messages.iter().filter_map(|message| said(message))).collect();
+    let mut body = Map::new();
+    body.insert("model".to_owned(), json!(request.model));
+    body.insert("max_tokens".to_owned(), json!(request.output_tokens_max));
+    if let Some(system) = request.system.as_ref().filter(|text| !text.is_empty()) {
+        body.insert("system".to_owned(), json!(system));
+    }
+    body.insert("messages".to_owned(), Value::Array(messages));
+    if let Some(temperature) = request.temperature.filter(|_| config.version.takes_temperature()) {
+        body.insert("temperature".to_owned(), json!(temperature));
+    }
+    if !request.tools.is_empty() {
+        let tools = request.tools.iter().map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters}));
+        body.insert("tools".to_owned(), tools.collect());
+    }
+    let mut output = Map::new();
+    if let Some(effort) = &request.effort {
+        output.insert("effort".to_owned(), json!(effort));
+    }
+    if let Some(answer) = &request.answer {
+        output.insert("format".to_owned(), json!({"type": "json_schema", "schema": lowered(&answer.schema)}));
+    }
+    if !output.is_empty() {
+        body.insert("output_config".to_owned(), Value::Object(output));
+    }
+    if let Some(thinking) = config.thinking {
+        body.insert("thinking".to_owned(), json!({"type": thinking.word()}));
+    }
+    if let Some(tier) = config.service_tier() {
+        body.insert("service_tier".to_owned(), json!(tier));
+    }
+    body.insert("stream".to_owned(), json!(stream));
+    Value::Object(body)
+}
+
+/// A message; `None` if nothing of it means anything on this wire, which wants no empty ones.
+fn said(message: &Message) -> Option<Value> {
+    let role = match message.by {
+        Speaker::User => "user",
+        Speaker::Model => "assistant",
+    };
+    let blocks: Vec<Value> = message.parts.iter().filter_map(block).collect();
+    (!blocks.is_empty()).then(|| json!({"role": role, "content": blocks}))
+}
+
+fn block(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) if text.is_empty() => None,
+        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        Part::ToolCall { id, name, arguments } => {
+            // What was no JSON object cannot go back as it came: this wire takes objects only. The result says what was wrong with it.
+            let input = serde_json::from_str::<Value>(arguments).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
+            Some(json!({"type": "tool_use", "id": id, "name": name, "input": input}))
+        }
+        Part::ToolResult { id, content, is_error, .. } => {
+            let mut block = json!({"type": "tool_result", "tool_use_id": id, "content": content});
+            if *is_error {
+                block["is_error"] = Value::Bool(true);
+            }
+            Some(block)
+        }
+        Part::Opaque { provider, block } => (provider == OWNER).then(|| block.clone()),
+    }
+}
+
+/// The schema as this wire takes it.
+fn lowered(schema: &Value) -> Value {
+    match schema {
+        Value::Object(map) => {
+            let mut out = Map::new();
+            for (key, value) in map.iter().filter(|(key, _)| !REFUSED.contains(&key.as_str())) {
+                // The names of properties are no keywords.
+                let value = match (key.as_str(), value) {
+                    ("properties" | "$defs" | "definitions", Value::Object(named)) => {
+                        Value::Object(named.iter().map(|(name, schema)| (name.clone(), lowered(schema))).collect())
+                    }
+                    ("enum" | "const" | "default" | "examples" | "required", value) => value.clone(),
+                    (_, value) => lowered(value),
+                };
+                out.insert(key.clone(), value);
+            }
+            if out.contains_key("properties") || out.get("type").and_then(Value::as_str) == Some("object") {
+                out.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            Value::Object(out)
+        }
+        Value::Array(list) => Value::Array(list.iter().map(lowered).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gorgon_core::call::{AnswerSchema, ToolSpec};
+
+    use super::super::Version;
+    use super::super::config::Thinking;
+    use super::*;
+
+    fn request() -> ModelRequest {
+        let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "sig"});
+        ModelRequest {
+            provider: "claude".to_owned(),
+            model: "claude-m".to_owned(),
+            system: Some("Be short.".to_owned()),
+            prompt: "do it".to_owned(),
+            output_tokens_max: 77,
+            temperature: Some(0.5),
+            effort: Some("low".to_owned()),
+            messages: [
+                Message {
+                    by: Speaker::Model,
+                    parts: vec![
+                        Part::Opaque { provider: "anthropic".to_owned(), block: thinking },
+                        Part::Opaque { provider: "other".to_owned(), block: json!({}) },
+                        Part::ToolCall { id: "t1".to_owned(), name: "shell".to_owned(), arguments: "{\"command\": \"ls\"}".to_owned() },
+                        Part::ToolCall { id: "t2".to_owned(), name: "shell".to_owned(), arguments: "{\"comm".to_owned() },
+                    ],
+                },
+                Message {
+                    by: Speaker::User,
+                    parts: vec![
+                        Part::ToolResult { id: "t1".to_owned(), name: "shell".to_owned(), content: "ok".to_owned(), is_error: false },
+                        Part::ToolResult { id: "t2".to_owned(), name: "shell".to_owned(), content: "no".to_owned(), is_error: true },
+                        Part::Text(String::new()),
+                    ],
+                },
+                Message { by: Speaker::Model, parts: vec![Part::Text(String::new())] },
+            ]
+            .map(std::sync::Arc::new)
+            .to_vec(),
+            tools: vec![ToolSpec { name: "shell".to_owned(), description: "Runs.".to_owned(), parameters: json!({"type": "object"}) }],
+            ..ModelRequest::default()
+        }
+    }
+
+    #[test]
+    fn the_body_is_as_the_wire_wants_it() {
+        let config = AnthropicConfig { thinking: Some(Thinking::Adaptive), ..AnthropicConfig::default() };
+        assert_eq!(
+            body(&request(), &config, true),
+            json!({
+                "model": "claude-m", "max_tokens": 77, "system": "Be short.",
+                "messages": [
+                    {"role": "user", "content": "do it"},
+                    {"role": "assistant", "content": [
+                        {"type": "thinking", "thinking": "hm", "signature": "sig"},
+                        {"type": "tool_use", "id": "t1", "name": "shell", "input": {"command": "ls"}},
+                        {"type": "tool_use", "id": "t2", "name": "shell", "input": {}},
+                    ]},
+                    {"role": "user", "content": [
+                        {"type": "tool_result", "tool_use_id": "t1", "content": "ok"},
+                        {"type": "tool_result", "tool_use_id": "t2", "content": "no", "is_error": true},
+                    ]},
+                ],
+                "tools": [{"name": "shell", "description": "Runs.", "input_schema": {"type": "object"}}],
+                "output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}, "service_tier": "standard_only", "stream": true,
+            })
+        );
+    }
+
+    #[test]
+    fn a_temperature_goes_to_the_version_that_takes_one() {
+        let old = AnthropicConfig { version: Version::V2023, ..AnthropicConfig::default() };
+        assert_eq!(body(&request(), &old, false)["temperature"], json!(0.5));
+        assert_eq!(body(&request(), &AnthropicConfig::default(), false).get("temperature"), None);
+    }
+
+    #[test]
+    fn a_schema_loses_what_the_wire_refuses_and_nothing_else() {
+        let schema = json!({
+            "type": "object", "required": ["minimum"],
+            "properties": {
+                "minimum": {"type": "integer", "minimum": 1, "description": "d"},
+                "list": {"type": "array", "maxItems": 3, "items": {"type": "object", "properties": {"a": {"enum": ["x"], "minLength": 2}}}},
+            },
+        });
+        let request = ModelRequest { answer: Some(AnswerSchema { name: "s".to_owned(), schema }), ..ModelRequest::default() };
+        assert_eq!(
+            body(&request, &AnthropicConfig::default(), false)["output_config"],
+            json!({"format": {"type": "json_schema", "schema": {
+                "type": "object", "required": ["minimum"], "additionalProperties": false,
+                "properties": {
+                    "minimum": {"type": "integer", "description": "d"},
+                    "list": {"type": "array", "items": {"type": "object", "additionalProperties": false, "properties": {"a": {"enum": ["x"]}}}},
+                },
+            }}})
+        );
+    }
+}
