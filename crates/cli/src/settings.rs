@@ -1,7 +1,9 @@
-//! Settings: flags, then `GORGON_*`, then `gorgon.toml`, then defaults; each value knows where it comes from.
+//! Settings: flags, then variables, then those of `.env`, then `gorgon.toml`, then defaults; each value knows where it comes from.
 
 mod document;
+mod environment;
 mod file;
+mod known;
 mod place;
 mod setting;
 mod shown;
@@ -13,13 +15,14 @@ use gorgon_core::call::Family;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
 use gorgon_engine::Permits;
-use gorgon_providers::{ProviderConfig, SimulatedConfig};
+use gorgon_providers::ProviderConfig;
 use gorgon_tools::AllowPrivate;
 use indexmap::IndexMap;
 
+pub(crate) use self::environment::Environment;
 pub(crate) use self::file::FILE_NAME;
 use self::file::FileSettings;
-pub(crate) use self::setting::{Setting, Source};
+pub(crate) use self::setting::Setting;
 use crate::fault::Fault;
 
 /// The name under which the simulator is asked for.
@@ -29,7 +32,7 @@ pub(crate) const SIMULATED: &str = "simulated";
 const ENV_ALLOWED: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TERM"];
 
 /// The variables that are read, and what for.
-pub(crate) const VARIABLES: [(&str, &str); 11] = [
+pub(crate) const VARIABLES: [(&str, &str); 16] = [
     ("GORGON_DATA_DIR", "where runs are kept; else `.gorgon` beside the nearest `gorgon.toml`, else the user's state folder."),
     ("GORGON_PROVIDER", "who answers where a step names nobody; `[defaults] provider`."),
     ("GORGON_MODEL", "which model answers where a step names none; `[defaults] model`."),
@@ -43,6 +46,11 @@ pub(crate) const VARIABLES: [(&str, &str); 11] = [
     ("GORGON_BUDGET_MAX_CALLS", "the most calls, of those that may cost money, that all runs together may make; `[budget] max_calls`."),
     ("GORGON_LOG", "what is logged to stderr, such as `info` or `gorgon_engine=debug`; `error` if not set."),
     ("DATABASE_URL", "the database, if it is not the file in the data directory: `sqlite:PATH`. One that this build cannot open is an error."),
+    ("OPENAI_API_KEY", "the key of OpenAI: with it there is a provider `openai`."),
+    ("OPENAI_BASE_URL", "where `openai` is, if it is not OpenAI itself; the key above goes there."),
+    ("ANTHROPIC_API_KEY", "the key of Anthropic: with it there is a provider `anthropic`."),
+    ("ANTHROPIC_BASE_URL", "where `anthropic` is, if it is not Anthropic itself; the key above goes there."),
+    ("CLAUDE_MODE", "how Claude is asked: `api`; `cli` is not in this release, and an error."),
     ("NO_COLOR", "no colours, if it is not empty."),
 ];
 
@@ -71,30 +79,33 @@ pub(crate) struct Settings {
     pub(crate) providers: IndexMap<String, Setting<ProviderConfig>>,
     /// What is known of models.
     pub(crate) models: IndexMap<String, Setting<Model>>,
+    /// Variables, those of `.env` included.
+    pub(crate) environment: Environment,
 }
 
 impl Settings {
     /// Reads all of them.
     pub(crate) fn resolve(data_dir: Option<&Path>, cwd: &Path) -> Result<Self, Fault> {
-        let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let path = file::find(cwd);
+        let environment = Environment::load(cwd, path.as_deref())?;
+        let env = |name: &str| environment.get(name);
         let file = path.as_deref().map_or_else(|| Ok(FileSettings::default()), file::load)?;
-        let data_dir = place::data_dir(data_dir, &env, path.as_deref(), cwd)?;
-        let database = place::database(&env, &data_dir.value, cwd)?;
+        let data_dir = place::data_dir(data_dir, &environment, path.as_deref(), cwd)?;
+        let database = place::database(&environment, &data_dir.value, cwd)?;
         let FileSettings { path, provider, model, allow_private, env_allow, budget, permits, mut providers, models } = file;
         let optional = |variable: &str, file: Option<Setting<String>>| match (env(variable), file) {
-            (Some(value), _) => Setting::new(Some(value), Source::Env(variable.to_owned())),
+            (Some(value), _) => Setting::new(Some(value), environment.source(variable)),
             (None, Some(file)) => Setting::new(Some(file.value), file.source),
             (None, None) => Setting::default(None),
         };
         let list = |variable: &str, file: Option<Setting<Vec<String>>>, default: &[&str]| match (env(variable), file) {
-            (Some(value), _) => Setting::new(split(&value), Source::Env(variable.to_owned())),
+            (Some(value), _) => Setting::new(split(&value), environment.source(variable)),
             (None, Some(file)) => file,
             (None, None) => Setting::default(default.iter().map(|&text| text.to_owned()).collect()),
         };
         let allow_private = list("GORGON_HTTP_ALLOW_PRIVATE", allow_private, &[]);
         AllowPrivate::parse(&allow_private.value).map_err(|bad| Fault::new(Code::BadSetting, format!("{bad} ({})", allow_private.source)))?;
-        providers.entry(SIMULATED.to_owned()).or_insert_with(|| Setting::default(ProviderConfig::Simulated(SimulatedConfig::default())));
+        known::add(&mut providers, &environment)?;
         Ok(Self {
             file: path,
             data_dir,
@@ -103,10 +114,11 @@ impl Settings {
             model: optional("GORGON_MODEL", model),
             allow_private,
             env_allow: list("GORGON_ENV_ALLOW", env_allow, &ENV_ALLOWED),
-            budget: limits(budget, &env)?,
+            budget: limits(budget, &environment)?,
             permits: all_permits(permits),
             providers,
             models,
+            environment,
         })
     }
 
@@ -142,16 +154,16 @@ fn split(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
-fn limits(file: Vec<(Meter, Setting<u64>)>, env: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<Meter, Setting<Option<u64>>>, Fault> {
+fn limits(file: Vec<(Meter, Setting<u64>)>, environment: &Environment) -> Result<BTreeMap<Meter, Setting<Option<u64>>>, Fault> {
     let mut limits: BTreeMap<Meter, Setting<Option<u64>>> = Meter::ALL.into_iter().map(|meter| (meter, Setting::default(None))).collect();
     limits.extend(file.into_iter().map(|(meter, setting)| (meter, Setting::new(Some(setting.value), setting.source))));
     let variables =
         [(Meter::Usd, "GORGON_BUDGET_MAX_COST_USD"), (Meter::Tokens, "GORGON_BUDGET_MAX_TOKENS"), (Meter::Calls, "GORGON_BUDGET_MAX_CALLS")];
     for (meter, variable) in variables {
-        let Some(text) = env(variable) else { continue };
+        let Some(text) = environment.get(variable) else { continue };
         let limit = if meter == Meter::Usd { parse_usd(&text) } else { text.parse().map_err(|_| format!("`{text}` is not a whole number")) };
         let limit = limit.map_err(|message| Fault::new(Code::BadSetting, format!("{variable}: {message}")))?;
-        limits.insert(meter, Setting::new(Some(limit), Source::Env(variable.to_owned())));
+        limits.insert(meter, Setting::new(Some(limit), environment.source(variable)));
     }
     Ok(limits)
 }

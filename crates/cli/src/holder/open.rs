@@ -117,7 +117,7 @@ fn bind(socket: &PathBuf) -> Result<UnixListener, Fault> {
 }
 
 fn providers(settings: &Settings) -> Providers {
-    let lookup = |name: &str| std::env::var(name).ok();
+    let lookup = |name: &str| settings.environment.get(name);
     let built = settings.providers.iter().map(|(name, config)| {
         let provider: Arc<dyn Provider> = match build(name, &config.value, &lookup) {
             Ok(provider) => provider,

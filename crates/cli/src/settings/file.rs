@@ -146,7 +146,7 @@ fn provider(name: &str, at: &At, value: &serde_json::Value, problems: &mut Probl
         Ok(config) => config,
         Err(error) => {
             let problem = problems.add(at, format!("`{}` makes no provider: {error}", at.path));
-            problem.help = Some("a provider has a `kind` (`openai` or `simulated`) and the settings of that kind".to_owned());
+            problem.help = Some("a provider has a `kind` (`openai`, `anthropic` or `simulated`) and the settings of that kind".to_owned());
             return None;
         }
     };

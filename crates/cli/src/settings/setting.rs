@@ -9,6 +9,8 @@ pub(crate) enum Source {
     Flag(&'static str),
     /// A variable of the environment.
     Env(String),
+    /// A variable of a `.env` file.
+    DotEnv { file: String, name: String },
     /// A line of `gorgon.toml`.
     File { file: String, line: usize },
     /// Nobody said.
@@ -20,6 +22,7 @@ impl fmt::Display for Source {
         match self {
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Env(name) => write!(f, "environment {name}"),
+            Self::DotEnv { file, name } => write!(f, "{file} {name}"),
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Default => f.write_str("default"),
         }

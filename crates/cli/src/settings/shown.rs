@@ -1,4 +1,4 @@
-//! Settings as lines: name, value, where from. Secrets are never in them: settings hold the names of variables, not keys.
+//! Settings as lines: name, value, where from. Of keys only that they are set.
 
 use gorgon_core::money::{Meter, Model, show_usd};
 use serde::Serialize;
@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::file::family_word;
 use super::{Settings, VARIABLES};
+
+/// Variables that hold keys.
+const KEYS: [&str; 2] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 
 /// One line of `config show`.
 #[derive(Debug, Serialize)]
@@ -44,6 +47,9 @@ impl Settings {
         for (name, provider) in &self.providers {
             line(&format!("providers.{name}"), json!(provider.value), provider.source.to_string());
         }
+        for key in KEYS.into_iter().filter(|key| self.environment.get(key).is_some()) {
+            line(key, json!("********"), self.environment.source(key).to_string());
+        }
         for (name, model) in &self.models {
             line(&format!("models.{name}"), shown_model(&model.value), model.source.to_string());
         }
@@ -51,12 +57,14 @@ impl Settings {
     }
 
     /// Variables that begin as ours do and are none of them: most likely misspelled.
-    pub(crate) fn unknown_variables() -> Vec<String> {
+    pub(crate) fn unknown_variables(&self) -> Vec<String> {
         let known = |name: &String| VARIABLES.iter().any(|(known, _)| known == name) || name.starts_with("GORGON_TEST_");
         let mut names: Vec<String> =
-            std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("GORGON_")).collect();
+            std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).chain(self.environment.of_file().cloned()).collect();
+        names.retain(|name| name.starts_with("GORGON_"));
         names.retain(|name| !known(name));
         names.sort();
+        names.dedup();
         names
     }
 }

@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// Look at the settings.
 #[derive(Debug, Args)]
@@ -26,7 +25,7 @@ impl Config {
         let What::Show = self.what;
         let settings = context.settings()?;
         let shown = settings.shown();
-        let unknown = Settings::unknown_variables();
+        let unknown = settings.unknown_variables();
         if context.printer.json {
             context.printer.document(&json!({ "file": settings.file, "settings": shown, "unknown_variables": unknown }));
             return Ok(Exit::Done);

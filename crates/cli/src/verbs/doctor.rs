@@ -50,7 +50,7 @@ impl Doctor {
             Some(file) => good("settings", file.display()),
             None => good("settings", "no gorgon.toml; defaults"),
         });
-        for name in Settings::unknown_variables() {
+        for name in settings.unknown_variables() {
             findings.push(Finding {
                 what: "settings".to_owned(),
                 state: State::Odd,
@@ -149,7 +149,7 @@ fn disk(data_dir: &Path) -> Vec<Finding> {
 }
 
 fn providers(settings: &Settings) -> Vec<Finding> {
-    let lookup = |name: &str| std::env::var(name).ok();
+    let lookup = |name: &str| settings.environment.get(name);
     let each = settings.providers.iter().map(|(name, config)| {
         let what = format!("provider {name}");
         match build(name, &config.value, &lookup) {

@@ -107,3 +107,42 @@ fn the_budget_of_the_tenant_holds_over_runs() {
     world.run(&["run", "w.yaml"]).exits(0);
     world.run(&["run", "w.yaml"]).exits(1).says("GOR0305");
 }
+
+#[test]
+fn keys_come_from_the_environment_or_a_file_and_are_never_shown() {
+    let world = World::new();
+    let names = |world: &World| -> Vec<String> {
+        let json = world.run(&["config", "show", "--json"]).exits(0).json();
+        let names = json["settings"].as_array().unwrap().iter().filter_map(|line| line["name"].as_str()).map(str::to_owned);
+        names.filter(|name| name.starts_with("providers.")).collect()
+    };
+    assert_eq!(names(&world), ["providers.simulated"]);
+    world.write(
+        ".env",
+        "# keys\nexport ANTHROPIC_API_KEY='sk-ant-secret'\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\nGORGON_MODEL=from-file\nGORGON_MODLE=x\n",
+    );
+    assert_eq!(names(&world), ["providers.simulated", "providers.openai", "providers.anthropic"]);
+    let done = world.run(&["config", "show"]).exits(0).says("********").says(".env ANTHROPIC_API_KEY").says("GORGON_MODLE is not a setting");
+    assert!(!done.stdout.contains("sk-ant-secret"), "{}", done.stdout);
+    assert_eq!(shown(&world, &[], "defaults.model").0, "from-file");
+    // The environment wins over the file, and the file over `gorgon.toml`.
+    world.write("gorgon.toml", "[defaults]\nmodel = \"from-toml\"\n");
+    assert_eq!(shown(&world, &[], "defaults.model").0, "from-file");
+    let pipe = std::process::Stdio::piped;
+    let done = finish(world.command(&["config", "show", "--json"]).env("GORGON_MODEL", "from-env").stdout(pipe()).stderr(pipe()).spawn().unwrap());
+    assert!(done.exits(0).stdout.contains("from-env"));
+    // Steps do not see the file.
+    world.write("w.yaml", "name: w\noutputs: [key]\nsteps:\n  - {id: a, type: shell, command: 'echo \"[$ANTHROPIC_API_KEY]\"', outputs: [key]}\n");
+    assert_eq!(world.run(&["run", "w.yaml", "--json"]).exits(0).json()["outputs"]["key"], "[]");
+    world.run(&["doctor"]).says("provider anthropic");
+}
+
+#[test]
+fn a_file_of_variables_that_makes_no_sense_is_refused_without_its_secret() {
+    let world = World::new();
+    world.write(".env", "OPENAI_API_KEY=sk-live 'secret\n");
+    let done = world.run(&["config", "show"]).exits(2).says(".env").says("OPENAI_API_KEY");
+    assert!(!done.stderr.contains("secret"), "{}", done.stderr);
+    world.write(".env", "CLAUDE_MODE=cli\n");
+    world.run(&["config", "show"]).exits(2).says("CLAUDE_MODE is `cli`");
+}
