@@ -10,6 +10,7 @@
 pub mod budget;
 pub mod call;
 pub mod command;
+pub mod contract;
 pub mod definition;
 pub mod diagnostic;
 pub mod event;

@@ -90,19 +90,14 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     };
     let output = cap.unwrap_or_default();
     // Literal text is there whatever happens; what is rendered into it is bounded by the inputs at hand and by nothing else.
-    let (least, most) = prompt_bytes(node, inputs);
+    let (least, most) = question_bound(node, inputs, models);
     let most = match (most, known.and_then(|m| m.input_tokens_max)) {
         (Some(bytes), Some(window)) => Some(bytes.min(window)),
         (bytes, window) => bytes.or(window),
     };
     let least = known.and_then(|m| m.input_tokens_max).map_or(least, |window| least.min(window));
     let most = most.filter(|_| cap.is_some());
-    // A conversation with tools grows by what they give: no turn is longer than the model's window, and nothing else is known.
-    let turns = if params.get("tools").is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty())) {
-        params.get("max_turns").and_then(Value::as_u64).unwrap_or(u64::MAX)
-    } else {
-        1
-    };
+    let turns = turns(node);
     let window = known.and_then(|m| m.input_tokens_max);
     let grows = turns > 1;
     let most = if grows { most.and(window) } else { most };
@@ -130,13 +125,26 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
             if cap.is_none() {
                 "its `max_tokens` is computed while it runs".to_owned()
             } else if grows {
-                format!("its conversation grows by what its tools give, and no `input_tokens_max` is set for the model `{model}`")
+                format!("its conversation grows with each turn, and no `input_tokens_max` is set for the model `{model}`")
             } else {
                 format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`")
             },
         )),
         (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
     }
+}
+
+/// Most answers of an agent. A conversation grows by what its tools give and by answers that have to be corrected: no turn is longer than the model's
+/// window, and nothing else is known.
+fn turns(node: &Node) -> u64 {
+    let params = &node.step.params;
+    let number = |name: &str, default| params.get(name).and_then(Value::as_u64).unwrap_or(default);
+    let given = |name: &str| params.get(name).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty()));
+    if given("tools") {
+        return number("max_turns", u64::MAX);
+    }
+    let outputs = if node.items.is_some() { node.owed_outputs() } else { &node.step.outputs };
+    if params.contains_key("output_schema") || given("rules") || outputs.len() > 1 { number("max_reasks", 2).saturating_add(1) } else { 1 }
 }
 
 /// The length of a list that is one of the inputs.
@@ -153,29 +161,24 @@ fn input_list(node: &Node, inputs: &BTreeMap<String, Value>) -> Option<u64> {
     Some(inputs.get(name)?.as_array()?.len() as u64)
 }
 
-/// Bytes of the prompt and the instructions that are certain, and the most that they can be, if that is known; with the provider's frame.
-fn prompt_bytes(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, Option<u64>) {
-    use crate::call::ModelRequest;
-    let request = |prompt: String, system: Option<String>| ModelRequest {
-        provider: String::new(),
-        model: String::new(),
-        system,
-        prompt,
-        output_tokens_max: 0,
-        temperature: None,
-        ..ModelRequest::default()
-    };
-    let frame = request(String::new(), None).input_tokens_bound();
+/// A bound on the tokens of the first question: what is certain of it, and the most that it can be, if that is known; with the provider's frame.
+fn question_bound(node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice) -> (u64, Option<u64>) {
+    use crate::call::{ModelRequest, Request};
+    use crate::step::{Next, StepCx};
+    let frame = ModelRequest::default().input_tokens_bound();
     // A default in a text is no bound: the value that stands there in the end may be shorter or longer.
     if node.code.refers_beyond_inputs() {
         return (frame, None);
     }
-    let scope = InputsOnly(inputs);
-    let Ok(params) = node.code.render(&scope) else { return (frame, None) };
-    let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::to_owned);
-    let system = text("system_prompt").or_else(|| text("role").map(|role| format!("You are the {role} of this workflow.")));
-    let bytes = request(text("prompt").unwrap_or_default(), system).input_tokens_bound();
-    (bytes, Some(bytes))
+    let Ok(params) = node.code.render(&InputsOnly(inputs)) else { return (frame, None) };
+    let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: &params, models, asked: &[] };
+    match node.kind.next(&cx, &[]) {
+        Next::Call(Request::Model(request)) => {
+            let bound = request.input_tokens_bound();
+            (bound, Some(bound))
+        }
+        _ => (frame, None),
+    }
 }
 
 /// A scope in which only the inputs have values.

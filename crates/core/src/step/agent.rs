@@ -2,6 +2,7 @@
 //!
 //! Every turn and every tool is a call of its own in the journal, so a crash in turn 14 goes on in turn 14.
 
+mod answer;
 mod tools;
 mod turns;
 
@@ -10,8 +11,9 @@ use serde_json::{Map, Value};
 
 use self::tools::{Tool, invalid};
 use self::turns::Turn;
-use super::{Next, Param, ParamType, StepCx, StepKind, map_outputs, read};
-use crate::call::{Failure, FailureClass, Message, Metering, ModelAnswer, ModelRequest, Outcome, Request};
+use super::{Next, Param, ParamType, StepCx, StepKind, Syntax, read};
+use crate::call::{AnswerSchema, Failure, FailureClass, Message, Metering, ModelRequest, Outcome, Request};
+use crate::contract::Contract;
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -38,6 +40,19 @@ const PARAMS: &[Param] = &[
     ),
     Param::optional("max_turns", ParamType::Integer(1, 10_000), "Most answers of the model; without a last one by then the step fails.").or("25"),
     Param::optional("max_total_tokens", ParamType::Integer(1, 1_000_000_000), "Most tokens of all turns together; no turn begins beyond it."),
+    Param::optional(
+        "output_schema",
+        ParamType::Map,
+        "The JSON Schema (2020-12) that the last answer has to meet; sent with the question, and checked here.",
+    )
+    .read_as(Syntax::Raw),
+    Param::optional(
+        "rules",
+        ParamType::Texts,
+        "What else has to hold of it: an expression such as `output.confidence > 0.8`, `range: score min:0 max:1`, `type: list`, `format: email`.",
+    )
+    .read_as(Syntax::Raw),
+    Param::optional("max_reasks", ParamType::Integer(0, 10), "How often the model is asked to correct an answer that does not hold.").or("2"),
     Param::optional("use_memory", ParamType::Boolean, "Read for the predecessors' files; there is no memory across runs in this release."),
     Param::optional("estimated_tokens", ParamType::Integer(0, 100_000_000), "Read for the predecessors' files; bounds are computed, not estimated."),
 ];
@@ -54,6 +69,10 @@ struct Params {
     tools: Vec<String>,
     max_turns: Option<u32>,
     max_total_tokens: Option<u64>,
+    output_schema: Option<Value>,
+    #[serde(default)]
+    rules: Vec<String>,
+    max_reasks: Option<u32>,
 }
 
 /// Most answers, for runs whose definition is older than the parameter.
@@ -78,6 +97,11 @@ impl StepKind for Agent {
             ("model", "The model that answered, as it calls itself."),
             ("finish_reason", "Why the answer ended: `stop`, `length` …"),
             ("turns", "How many answers it took."),
+            (
+                "value",
+                "With `output_schema`, `rules` or several outputs: the answer as JSON. Its keys, if it is an object, are results of their own.",
+            ),
+            ("mends", "What was done to the answer to make it hold: `{path, what}` of each."),
         ]
     }
 
@@ -90,6 +114,17 @@ impl StepKind for Agent {
     }
 
     fn check(&self, step: &Step, problems: &mut Vec<Diagnostic>) {
+        let schema = step.params.get("output_schema").cloned().unwrap_or(Value::Bool(true));
+        let rules: Vec<String> = step.params.get("rules").and_then(|rules| serde_json::from_value(rules.clone()).ok()).unwrap_or_default();
+        if let Err(why) = Contract::new(schema, &[]) {
+            problems.push(Diagnostic::error(Code::BadValue, "params.output_schema", why));
+        }
+        for rule in rules {
+            if let Err(why) = Contract::new(Value::Bool(true), &[rule]) {
+                let help = "write an expression over `output`, or `range:`, `type:`, `format:` or `schema:`";
+                problems.push(Diagnostic::error(Code::BadValue, "params.rules", why).help(help));
+            }
+        }
         let Some(list) = step.params.get("tools").and_then(Value::as_array) else { return };
         for (place, tool) in list.iter().enumerate() {
             // A name that is computed is checked when the step starts.
@@ -119,7 +154,7 @@ impl StepKind for Agent {
             Turn::Failed(failure, tries) => Next::TryAgain(failure, tries),
             Turn::Tool(request, class) => Next::Act(*request, class),
             Turn::Ask(messages) => follow(cx, &params, journal, messages),
-            Turn::Answered(answer) => finish(cx, journal, answer),
+            Turn::Answered(answer) => answer::finish(cx, &params, journal, answer),
             Turn::Unreadable(why) => Next::FailForGood(invalid(format!("the model left no readable answer: {why}"))),
         }
     }
@@ -143,17 +178,29 @@ fn model_of(cx: &StepCx<'_>) -> Result<(String, String), Failure> {
 fn opening(cx: &StepCx<'_>, params: &Params, tools: &[&'static Tool]) -> Result<ModelRequest, Failure> {
     let (provider, model) = model_of(cx)?;
     let system = params.system_prompt.clone().or_else(|| params.role.as_ref().map(|role| format!("You are the {role} of this workflow.")));
+    let wanted = answer::wanted(cx.outputs, params.output_schema.as_ref(), &params.rules);
+    let system = match (system, wanted.instruction()) {
+        (Some(system), Some(instruction)) => Some(format!("{system}\n\n{instruction}")),
+        (system, instruction) => system.or(instruction),
+    };
     Ok(ModelRequest {
         provider,
         model,
         system,
         prompt: params.prompt.clone(),
         tools: tools.iter().map(|tool| tool.spec()).collect(),
+        answer: params.output_schema.clone().map(|schema| AnswerSchema { name: wire_name(cx.id.as_str()), schema }),
         output_tokens_max: params.max_tokens,
         temperature: params.temperature,
         effort: params.effort.clone(),
         ..ModelRequest::default()
     })
+}
+
+/// A name that every wire takes.
+fn wire_name(id: &str) -> String {
+    const LONGEST: usize = 64;
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(LONGEST).collect()
 }
 
 /// The next turn, if there may be one.
@@ -191,24 +238,5 @@ fn reported(outcome: &Outcome) -> Option<u64> {
             Some(usage.counted())
         }
         Outcome::Succeeded { .. } | Outcome::Failed { .. } | Outcome::InDoubt { .. } => None,
-    }
-}
-
-fn finish(cx: &StepCx<'_>, journal: &[Outcome], answer: ModelAnswer) -> Next {
-    if answer.finish_reason == "refusal" {
-        let said = if answer.text.is_empty() { "it gave no reason".to_owned() } else { answer.text };
-        return Next::FailForGood(Failure {
-            detail: Some(said),
-            ..Failure::new(FailureClass::Refused, format!("the model `{}` refused to answer", answer.model))
-        });
-    }
-    let mut result = Map::new();
-    result.insert("response".to_owned(), answer.text.into());
-    result.insert("model".to_owned(), answer.model.into());
-    result.insert("finish_reason".to_owned(), answer.finish_reason.into());
-    result.insert("turns".to_owned(), turns::answers(cx.asked, journal).into());
-    match map_outputs(cx.outputs, Some("response"), result) {
-        Ok(outputs) => Next::Done(outputs),
-        Err(failure) => Next::FailForGood(failure),
     }
 }

@@ -271,3 +271,59 @@ fn opaque_parts_go_back_as_they_came() {
     let Message { parts, .. } = &**request.messages.first().expect("a message");
     assert_eq!(parts[0], Part::Opaque { provider: "anthropic".to_owned(), block: thinking });
 }
+
+fn scorer() -> Step {
+    let schema = json!({"type": "object", "required": ["score"], "properties": {"score": {"type": "integer"}}});
+    agent("a", "score it").param("output_schema", schema).param("rules", json!(["output.score > 3"]))
+}
+
+#[test]
+fn an_answer_that_does_not_hold_is_asked_for_again_with_what_is_wrong_and_nothing_else() {
+    let mut run = Harness::start(workflow(vec![scorer()]));
+    assert_eq!(model(&run).answer.expect("a schema").schema["required"], json!(["score"]));
+    run.settle("a", 0, says("seven"));
+    let again = model(&run);
+    assert_eq!(again.messages.len(), 2, "the answer, and what is wrong with it");
+    run.settle("a", 0, says("{\"score\": 2}"));
+    let again = model(&run);
+    let Part::Text(told) = &again.messages.last().expect("a message").parts[0] else { panic!("no text") };
+    assert!(told.contains("`output.score > 3` does not hold") && !told.contains("score it"), "{told}");
+    run.settle("a", 0, says("```json\n{\"score\": \"7\",}\n```"));
+    assert_eq!(run.status(), RunStatus::Completed);
+    let value = run.value("a");
+    assert_eq!((&value["score"], &value["value"], &value["turns"]), (&json!(7), &json!({"score": 7}), &json!(3)));
+    assert_eq!(value["mends"].as_array().map(Vec::len), Some(2), "{value}");
+    assert_eq!(run.state.charged.calls, 3, "each answer has its cost");
+}
+
+#[test]
+fn one_that_never_holds_fails_after_so_many_questions() {
+    for (reasks, calls) in [(0, 1), (1, 2), (2, 3)] {
+        let mut run = Harness::start(workflow(vec![scorer().param("max_reasks", json!(reasks))]));
+        for _ in 0..calls {
+            run.settle("a", 0, says("no"));
+        }
+        assert_eq!((run.status(), run.failure("a").class), (RunStatus::Failed, FailureClass::Refused), "{reasks}");
+        assert_eq!((run.state.charged.calls, run.failure("a").detail.as_deref()), (calls, Some("no")));
+        assert_eq!(run.state.steps[run.ix("a")].items[0].attempt, 1, "no attempt from the beginning");
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_off_is_not_asked_for_again() {
+    let mut run = Harness::start(workflow(vec![scorer()]));
+    run.settle("a", 0, answered(json!({ "text": "{\"score\": 9", "model": "m", "finish_reason": "length" })));
+    assert_eq!(run.status(), RunStatus::Failed);
+    assert!(run.failure("a").message.contains("`max_tokens`"), "{:?}", run.failure("a"));
+}
+
+#[test]
+fn several_outputs_are_keys_of_the_answer() {
+    let mut run = Harness::start(workflow(vec![agent("a", "do it").gives(&["title", "body", "model"])]));
+    let asked = model(&run);
+    assert!(asked.answer.is_none() && asked.system.expect("instructions").contains("\"title\", \"body\""));
+    run.settle("a", 0, says("{\"title\": \"T\"}"));
+    run.settle("a", 0, says("{\"title\": \"T\", \"body\": [1]}"));
+    assert_eq!(run.status(), RunStatus::Completed);
+    assert_eq!((&run.value("a")["title"], &run.value("a")["body"], &run.value("a")["model"]), (&json!("T"), &json!([1]), &json!("m")));
+}

@@ -97,14 +97,8 @@ fn given(step: &Step, number: usize, reader: &mut Reader<'_>) {
             continue;
         }
         match step.kind.as_str() {
-            // A shell step gives them as JSON; what a script or a signal gives is not known before.
-            "shell" | "script" | "signal" if step.fan_out.is_none() => {}
-            "agent" if step.fan_out.is_none() => reader.report.warning(
-                Code::BadValue,
-                Spot::of(node),
-                format!("a model's answer fills only the first output in this release, so step `{}` fails for want of `{output}`", step.id),
-                "keep one output, and take it apart in a `transform` or `script` step",
-            ),
+            // A shell step and a model give them as JSON; what a script or a signal gives is not known before.
+            "shell" | "script" | "signal" | "agent" if step.fan_out.is_none() => {}
             _ => {
                 let help = format!("the first output may have any name, {}", crate::report::one_of(known.iter().copied()));
                 reader.report.error(Code::BadValue, Spot::of(node), format!("step `{}` cannot give an output `{output}`", step.id), help);

@@ -94,7 +94,8 @@ fn of_model(message: &Message) -> Value {
 fn lowered(schema: &Value) -> (Value, bool) {
     fn close(schema: &mut Value) -> bool {
         let Value::Object(map) = schema else { return true };
-        let mut strict = !map.contains_key("$ref");
+        // A schema that says nothing is refused where it is to be enforced.
+        let mut strict = ["type", "enum", "const", "anyOf"].iter().any(|key| map.contains_key(*key));
         let properties: Option<Vec<String>> = map.get("properties").and_then(Value::as_object).map(|all| all.keys().cloned().collect());
         if let Some(names) = properties {
             let required: Vec<&str> = map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
@@ -108,9 +109,11 @@ fn lowered(schema: &Value) -> (Value, bool) {
         } else if map.get("type").and_then(Value::as_str) == Some("object") {
             strict = false;
         }
-        for value in map.values_mut() {
+        for (key, value) in map.iter_mut() {
             match value {
-                Value::Object(inner) if inner.values().all(Value::is_object) && !inner.is_empty() => {
+                // No schemas.
+                _ if matches!(key.as_str(), "enum" | "const" | "default" | "examples") => {}
+                Value::Object(inner) if matches!(key.as_str(), "properties" | "$defs") => {
                     for schema in inner.values_mut() {
                         strict &= close(schema);
                     }

@@ -29,6 +29,12 @@ pub(super) fn answers(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Answers at the end of the journal that came one after the other, without a tool in between.
+pub(super) fn in_a_row(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
+    let row = asked.iter().zip(journal).rev().take_while(|(asked, _)| matches!(asked, None | Some(Family::Model)));
+    u32::try_from(row.filter(|(asked, outcome)| is_answer(**asked, outcome)).count()).unwrap_or(u32::MAX)
+}
+
 fn is_answer(asked: Option<Family>, outcome: &Outcome) -> bool {
     asked == Some(Family::Model) && matches!(outcome, Outcome::Succeeded { .. })
 }

@@ -1,0 +1,161 @@
+//! Contracts: what an answer of a model has to be, and how far it may be helped to be that.
+//!
+//! A contract is a JSON Schema and rules over the value. An answer is read down a ladder: as it stands; without the fence or the prose around it; with
+//! mends that lose nothing, and only if the model ended it by itself, because a text that was cut off could be mended into something that nobody said;
+//! with conversions that the schema asks for and that lose nothing. Every mend is told. Then the whole schema and all rules are checked here, whatever
+//! the provider promised.
+
+mod coerce;
+mod json_text;
+mod rule;
+mod schema;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+pub use self::rule::Rule;
+use self::schema::Checker;
+
+/// Most problems that are told of one answer.
+const PROBLEMS_MAX: usize = 8;
+
+/// Most bytes of one problem: what a model is told should not be longer than what it was asked.
+const PROBLEM_BYTES_MAX: usize = 300;
+
+/// What an answer has to be.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    schema: Value,
+    checker: Arc<Checker>,
+    rules: Vec<Rule>,
+}
+
+/// Something that is not as it has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where: a JSON pointer into the answer; empty for the whole.
+    pub path: String,
+    /// What.
+    pub message: String,
+}
+
+/// A mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mend {
+    /// Where: a JSON pointer into the answer; empty for its text.
+    pub path: String,
+    /// What was done.
+    pub what: String,
+}
+
+/// Why an answer does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// It is empty.
+    Empty,
+    /// It was cut off by its cap.
+    CutOff,
+    /// It holds no JSON, or more than one.
+    NoJson,
+    /// It is JSON of another shape.
+    Shape,
+}
+
+/// An answer, read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// It holds.
+    Holds {
+        /// The value.
+        value: Value,
+        /// What was done to make it hold.
+        mends: Vec<Mend>,
+    },
+    /// It does not.
+    Fails {
+        /// In a word.
+        why: Broken,
+        /// In detail.
+        problems: Vec<Problem>,
+    },
+}
+
+impl Contract {
+    /// A contract of this schema and these rules.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(schema: Value, rules: &[String]) -> Result<Self, String> {
+        let checker = Arc::new(Checker::new(&schema)?);
+        let rules = rules.iter().map(|rule| Rule::parse(rule)).collect::<Result<_, _>>()?;
+        Ok(Self { schema, checker, rules })
+    }
+
+    /// The contract of a step that declares these outputs and says nothing more: an object that has them.
+    #[must_use]
+    pub fn schema_of(outputs: &[&str]) -> Value {
+        let properties: Map<String, Value> = outputs.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        json!({ "type": "object", "properties": properties, "required": outputs })
+    }
+
+    /// Its schema.
+    #[must_use]
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// What of a value is not as it has to be.
+    #[must_use]
+    pub fn check(&self, value: &Value) -> Vec<Problem> {
+        let mut problems = self.checker.problems(value, PROBLEMS_MAX);
+        if problems.is_empty() {
+            problems.extend(self.rules.iter().filter_map(|rule| rule.check(value).err()).take(PROBLEMS_MAX));
+        }
+        problems
+    }
+
+    /// Reads an answer that ended for this reason.
+    #[must_use]
+    pub fn read(&self, text: &str, finish_reason: &str) -> Reading {
+        let fails = |why, message: &str| Reading::Fails { why, problems: vec![Problem { path: String::new(), message: message.to_owned() }] };
+        if text.trim().is_empty() {
+            return fails(Broken::Empty, "the answer is empty");
+        }
+        if finish_reason == "length" {
+            return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete");
+        }
+        let mut mends = Vec::new();
+        let Some(mut value) = json_text::find(text, finish_reason == "stop", &mut mends) else {
+            return fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
+        };
+        if !self.checker.holds(&value) {
+            coerce::coerce(&self.schema, &mut value, &mut String::new(), &mut mends);
+        }
+        for rule in &self.rules {
+            rule.mend(&mut value, &mut mends);
+        }
+        let problems = self.check(&value);
+        if problems.is_empty() { Reading::Holds { value, mends } } else { Reading::Fails { why: Broken::Shape, problems } }
+    }
+}
+
+/// What a model is told whose answer does not hold: what is wrong, and nothing else.
+#[must_use]
+pub fn ask_again(problems: &[Problem]) -> String {
+    let mut text = "Your answer is not as it has to be:\n".to_owned();
+    for Problem { path, message } in problems.iter().take(PROBLEMS_MAX) {
+        let place = if path.is_empty() { String::new() } else { format!("at {path}: ") };
+        text.push_str(&format!("- {place}{}\n", shorten(message)));
+    }
+    text.push_str("Answer again with the whole corrected JSON and nothing else.");
+    text
+}
+
+fn shorten(text: &str) -> &str {
+    &text[..text.floor_char_boundary(PROBLEM_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests;

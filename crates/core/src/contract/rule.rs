@@ -1,0 +1,182 @@
+//! Rules over an answer: `type:`, `range:`, `format:`, `schema:`, and expressions over `output`.
+//!
+//! ```text
+//! output.confidence > 0.8        an expression that has to hold; `output` is the whole answer
+//! range: min:0, max:100          the answer, or `range: score min:0 max:100` one property of it
+//! type: integer                  as in a JSON Schema; also str, int, float, bool, list, dict
+//! format: email                  as in a JSON Schema
+//! schema: {"type": "object"}     a schema of its own
+//! ```
+//!
+//! A rule is never code: expressions are those of `when:`, with no names but `output` and bounded in every way.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Number, Value, json};
+
+use super::schema::Checker;
+use super::{Mend, Problem};
+use crate::template::{Expression, Names, Root, Scope};
+
+/// The name of the answer in expressions.
+const OUTPUT: &str = "output";
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Schema(Arc<Checker>),
+    Range { property: Option<String>, min: Option<f64>, max: Option<f64> },
+    Holds(Box<Expression>),
+}
+
+/// Types by the words of the predecessor, which were Python's.
+const TYPES: [(&str, &str); 13] = [
+    ("str", "string"),
+    ("string", "string"),
+    ("int", "integer"),
+    ("integer", "integer"),
+    ("float", "number"),
+    ("number", "number"),
+    ("bool", "boolean"),
+    ("boolean", "boolean"),
+    ("list", "array"),
+    ("array", "array"),
+    ("dict", "object"),
+    ("object", "object"),
+    ("null", "null"),
+];
+
+const FORMATS: [&str; 7] = ["email", "url", "uri", "uuid", "date", "date-time", "ipv4"];
+
+impl Rule {
+    /// Reads a rule.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: String| format!("the rule `{text}` {why}");
+        let rest = |prefix: &str| text.trim_start().strip_prefix(prefix).map(str::trim);
+        let schema = |schema: &Value| Checker::new(schema).map(|checker| Kind::Schema(Arc::new(checker))).map_err(&wrong);
+        let kind = if let Some(rest) = rest("schema:") {
+            let value: Value = serde_json::from_str(rest).map_err(|error| wrong(format!("has a schema that is not JSON: {error}")))?;
+            schema(&value)?
+        } else if let Some(rest) = rest("type:") {
+            let Some((_, ty)) = TYPES.iter().find(|(word, _)| *word == rest) else {
+                let known: Vec<&str> = TYPES.iter().map(|(word, _)| *word).collect();
+                return Err(wrong(format!("names no type; the types are: {}", known.join(", "))));
+            };
+            schema(&json!({ "type": ty }))?
+        } else if let Some(rest) = rest("format:") {
+            if !FORMATS.contains(&rest) {
+                return Err(wrong(format!("names no format; the formats are: {}", FORMATS.join(", "))));
+            }
+            schema(&json!({ "type": "string", "format": if rest == "url" { "uri" } else { rest } }))?
+        } else if let Some(rest) = rest("range:") {
+            range(rest).map_err(&wrong)?
+        } else if rest("semantic:").is_some() {
+            return Err(wrong("asks a model, which is not in this release".to_owned()));
+        } else {
+            let mut expression = Expression::parse(text).map_err(|problem| wrong(format!("is no expression: {}", problem.message)))?;
+            let names = Names { variables: [OUTPUT.to_owned()].into(), ..Names::default() };
+            if let Some(problem) = expression.bind(&names).first() {
+                return Err(wrong(format!("may name nothing but `output`: {}", problem.message)));
+            }
+            if expression.references().iter().any(|reference| reference.root != Root::Variable(OUTPUT.to_owned())) {
+                return Err(wrong("may name nothing but `output`".to_owned()));
+            }
+            Kind::Holds(Box::new(expression))
+        };
+        Ok(Self { text: text.to_owned(), kind })
+    }
+
+    /// Whether a value is as it has to be.
+    pub(super) fn check(&self, value: &Value) -> Result<(), Problem> {
+        match &self.kind {
+            Kind::Schema(checker) => checker.problems(value, 1).pop().map_or(Ok(()), Err),
+            Kind::Range { property, min, max } => {
+                let place = property.as_ref().map_or_else(String::new, |name| format!("/{name}"));
+                let fails = |message: String| Err(Problem { path: place.clone(), message });
+                let Some(number) = number(value, property.as_deref()).and_then(Value::as_f64) else {
+                    return fails(format!("the rule `{}` wants a number here", self.text));
+                };
+                if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
+                    return fails(format!("{number} lies outside of the rule `{}`", self.text));
+                }
+                Ok(())
+            }
+            Kind::Holds(expression) => {
+                let fails = |why: &str| Problem { path: String::new(), message: format!("the rule `{}` {why}", self.text) };
+                match expression.evaluate(&Output(value)).map(Cow::into_owned) {
+                    Ok(Value::Bool(true)) => Ok(()),
+                    Ok(Value::Bool(false)) => Err(fails("does not hold")),
+                    Ok(_) => Err(fails("is neither true nor false for this answer")),
+                    Err(error) => Err(fails(&format!("cannot be judged: {error}"))),
+                }
+            }
+        }
+    }
+
+    /// Brings a number back into its range. Nothing else can be mended without inventing something.
+    pub(super) fn mend(&self, value: &mut Value, mends: &mut Vec<Mend>) {
+        let Kind::Range { property, min, max } = &self.kind else { return };
+        let Some(found) = number(value, property.as_deref()).and_then(Value::as_f64) else { return };
+        let within = found.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY));
+        if within.to_bits() == found.to_bits() || within.is_nan() {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+        let number = if within.fract() == 0.0 && within.abs() < 1e15 { Some(Number::from(within as i64)) } else { Number::from_f64(within) };
+        let place = match property {
+            Some(name) => value.get_mut(name),
+            None => Some(value),
+        };
+        if let (Some(place), Some(number)) = (place, number) {
+            let path = property.as_ref().map_or_else(String::new, |name| format!("/{name}"));
+            mends.push(Mend { path, what: format!("{place} brought into the range of `{}` as {number}", self.text) });
+            *place = Value::Number(number);
+        }
+    }
+}
+
+fn number<'v>(value: &'v Value, property: Option<&str>) -> Option<&'v Value> {
+    property.map_or(Some(value), |name| value.get(name))
+}
+
+/// `score min:0, max:100`
+fn range(text: &str) -> Result<Kind, String> {
+    let (mut property, mut min, mut max) = (None, None, None);
+    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+        let bound = |number: &str| {
+            number.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(|| format!("has a bound `{number}` that is no number"))
+        };
+        match word.split_once(':') {
+            Some(("min", number)) => min = Some(bound(number)?),
+            Some(("max", number)) => max = Some(bound(number)?),
+            None if property.is_none() => property = Some(word.to_owned()),
+            _ => return Err(format!("has `{word}`, which is no bound; write `range: min:0, max:100`")),
+        }
+    }
+    if min.is_none() && max.is_none() {
+        return Err("has no bound; write `range: min:0, max:100`".to_owned());
+    }
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        return Err("has a `min` above its `max`".to_owned());
+    }
+    Ok(Kind::Range { property, min, max })
+}
+
+/// Nothing but the answer.
+struct Output<'v>(&'v Value);
+
+impl Scope for Output<'_> {
+    fn lookup(&self, root: &Root) -> Option<Cow<'_, Value>> {
+        matches!(root, Root::Variable(name) if name == OUTPUT).then(|| Cow::Borrowed(self.0))
+    }
+}
