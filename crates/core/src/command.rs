@@ -7,6 +7,7 @@ mod advance;
 mod approve;
 mod call;
 mod cancel;
+mod context;
 mod create;
 mod decider;
 mod failure;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::context::CONTEXT_BYTES_MAX;
 pub use self::create::{NewRun, new_run};
 use self::decider::Decider;
 pub use self::decider::{Blocked, Decided};

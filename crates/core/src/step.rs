@@ -29,6 +29,12 @@ use crate::definition::{EffectClass, Step};
 use crate::diagnostic::Diagnostic;
 use crate::ids::StepId;
 
+/// The parameter by which a file says whether a step is told of those before it.
+pub const CONTEXT: &str = "context";
+
+/// The parameter in which it is told. No file can set it.
+pub const CONTEXT_BLOCK: &str = "context_block";
+
 /// A type of step.
 pub trait StepKind: Send + Sync {
     /// Its canonical name, as files say it.
@@ -58,6 +64,11 @@ pub trait StepKind: Send + Sync {
 
     /// Whether it computes only: then its start is no event, its result is.
     fn is_pure(&self) -> bool {
+        false
+    }
+
+    /// Whether it is told the results of the steps that it depends on and does not refer to, as the parameter [`CONTEXT_BLOCK`].
+    fn takes_context(&self) -> bool {
         false
     }
 

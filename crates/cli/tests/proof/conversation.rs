@@ -80,3 +80,38 @@ fn openai_is_asked_the_fourteenth_turn_again() {
 fn anthropic_is_asked_the_fourteenth_turn_again() {
     killed_in_the_last_turn("anthropic");
 }
+
+const SCORED: &str = "name: scored\noutputs: [score]\nsteps:\n  - id: judge\n    type: agent\n    prompt: Score it.\n    max_tokens: 100\n    output_schema: {type: object, required: [score], properties: {score: {type: integer}}}\n    rules: [\"output.score > 3\"]\n    outputs: [score]\n";
+
+/// What the server was asked, and what the run was charged for each answer.
+fn judged(answers: &[&str], code: i32) -> (Value, Vec<Value>) {
+    let machine = Machine::new();
+    let rules = answers.iter().map(|answer| Rule::new(Reply::text(answer)).times(1));
+    let server = Server::start(&machine, rules.fold(Script::default(), Script::rule));
+    machine.write("scored.yaml", SCORED);
+    let run = machine.run(&["run", "scored.yaml", "--json"]).exits(code).json();
+    let (nano_usd, calls) = server.bill();
+    assert_eq!((run["cost_nano_usd"].as_u64(), calls), (Some(nano_usd), answers.len() as u64), "each answer is held, charged and shown");
+    let settled = machine.run(&["runs", "events", "@last", "--type", "call_settled", "--json"]).exits(0).stdout;
+    assert_eq!(settled.matches("\"charged\"").count(), answers.len(), "a line of cost for each: {settled}");
+    (run, bodies(&machine))
+}
+
+#[test]
+fn an_answer_that_fails_twice_and_then_holds_is_paid_three_times_and_told_so() {
+    let (run, asked) = judged(&["It is good.", "{\"score\": 2}", "```json\n{\"score\": \"7\"}\n```"], 0);
+    assert_eq!(run["outputs"]["score"], 7);
+    let last = asked[2]["messages"].as_array().unwrap();
+    let told: Vec<&str> = last.iter().filter(|message| message["role"] == "user").filter_map(|message| message["content"].as_str()).collect();
+    assert_eq!(told.len(), 3);
+    assert!(told[1].contains("one JSON value") && told[2].contains("`output.score > 3` does not hold"), "{told:?}");
+    assert_eq!(asked[0]["response_format"]["json_schema"]["strict"], true);
+}
+
+#[test]
+fn an_answer_that_never_holds_fails_after_three() {
+    let (run, _) = judged(&["no", "no again", "never"], 1);
+    assert_eq!(run["status"], "failed");
+    let message = run["error"]["message"].as_str().unwrap();
+    assert!(message.contains("3 times in a row") && message.contains("one JSON value"), "{message}");
+}

@@ -235,7 +235,9 @@ impl Decider<'_> {
             (None, None) => node.code.render(&scope).map(Some),
         };
         let params = match rendered {
-            Ok(params) => params,
+            // What was agreed to holds it already.
+            Ok(params) if stored.is_some() => params,
+            Ok(params) => self.with_context(ix, params),
             Err(error) => return self.fail_attempt(ix, n, unresolved(&error)),
         };
         if asks {

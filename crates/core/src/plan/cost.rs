@@ -175,10 +175,19 @@ fn question_bound(node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelC
     match node.kind.next(&cx, &[]) {
         Next::Call(Request::Model(request)) => {
             let bound = request.input_tokens_bound();
-            (bound, Some(bound))
+            (bound, Some(bound.saturating_add(context_bound(node))))
         }
         _ => (frame, None),
     }
+}
+
+/// The most that a question grows by the results of the steps before it.
+fn context_bound(node: &Node) -> u64 {
+    /// What stands around the block.
+    const FRAME: u64 = 256;
+    let told = node.after.iter().any(|(_, kind)| *kind == super::EdgeKind::DependsOn);
+    let wanted = node.step.params.get(crate::step::CONTEXT).and_then(Value::as_str) != Some("none");
+    if told && wanted && node.kind.takes_context() { crate::command::CONTEXT_BYTES_MAX as u64 + FRAME } else { 0 }
 }
 
 /// A scope in which only the inputs have values.

@@ -21,6 +21,12 @@ pub(super) struct Agent;
 
 const PARAMS: &[Param] = &[
     Param::required("prompt", ParamType::Text, "What is asked."),
+    Param::optional(
+        "context",
+        ParamType::Word(&["auto", "none"]),
+        "`auto`: the results of the steps in `depends_on` that no reference names stand before the prompt, labelled, at most 32 KiB; `none`: they do not.",
+    )
+    .or("\"auto\""),
     Param::optional("provider", ParamType::Text, "Who answers: a provider of the settings, or `simulated`."),
     Param::optional("model", ParamType::Text, "Which model answers."),
     Param::optional("role", ParamType::Text, "The role in which it answers; a line of its instructions."),
@@ -60,6 +66,7 @@ const PARAMS: &[Param] = &[
 #[derive(Deserialize)]
 struct Params {
     prompt: String,
+    context_block: Option<String>,
     role: Option<String>,
     system_prompt: Option<String>,
     max_tokens: u64,
@@ -107,6 +114,10 @@ impl StepKind for Agent {
 
     fn default_effect(&self, _params: &Map<String, Value>) -> EffectClass {
         EffectClass::Repeatable
+    }
+
+    fn takes_context(&self) -> bool {
+        true
     }
 
     fn default_timeout_ms(&self) -> u64 {
@@ -187,7 +198,10 @@ fn opening(cx: &StepCx<'_>, params: &Params, tools: &[&'static Tool]) -> Result<
         provider,
         model,
         system,
-        prompt: params.prompt.clone(),
+        prompt: match &params.context_block {
+            Some(block) => format!("Results of the steps before this one:\n\n{block}---\n\n{}", params.prompt),
+            None => params.prompt.clone(),
+        },
         tools: tools.iter().map(|tool| tool.spec()).collect(),
         answer: params.output_schema.clone().map(|schema| AnswerSchema { name: wire_name(cx.id.as_str()), schema }),
         output_tokens_max: params.max_tokens,

@@ -8,7 +8,7 @@ use gorgon_core::payload::Payload;
 use gorgon_core::run::{RunStatus, StepStatus, WaitingFor};
 use serde_json::{Value, json};
 
-use crate::build::{Say, agent, workflow};
+use crate::build::{Say, agent, transform, workflow};
 use crate::harness::{Harness, resolve, used};
 
 fn worker() -> Step {
@@ -326,4 +326,29 @@ fn several_outputs_are_keys_of_the_answer() {
     run.settle("a", 0, says("{\"title\": \"T\", \"body\": [1]}"));
     assert_eq!(run.status(), RunStatus::Completed);
     assert_eq!((&run.value("a")["title"], &run.value("a")["body"], &run.value("a")["model"]), (&json!("T"), &json!([1]), &json!("m")));
+}
+
+#[test]
+fn an_agent_is_told_what_it_depends_on_and_does_not_refer_to() {
+    let plan = || transform("plan", "'three steps'").after(&[]).gives(&["plan"]);
+    let facts = || transform("facts", "[1, 2]").after(&[]).gives(&["facts"]);
+    let asked = |step: Step| model(&Harness::start(workflow(vec![plan(), facts(), step]))).prompt;
+    let told = asked(agent("a", "build it").after(&["plan", "facts"]));
+    assert_eq!(told, "Results of the steps before this one:\n\n## plan\nplan: three steps\n\n## facts\nfacts: [1,2]\n\n---\n\nbuild it");
+    assert_eq!(asked(agent("a", "build ${plan}").after(&["plan"])), "build three steps", "what it refers to is not told twice");
+    let told = asked(agent("a", "build ${plan}").after(&["plan", "facts"]));
+    assert!(told.contains("## facts") && !told.contains("## plan") && told.ends_with("build three steps"), "{told}");
+    assert_eq!(asked(agent("a", "build it").after(&["plan"]).param("context", json!("none"))), "build it");
+    assert_eq!(asked(agent("a", "build it").after(&[])), "build it");
+}
+
+#[test]
+fn what_an_agent_is_told_is_data_and_bounded_and_stored() {
+    let long = transform("long", "'${inputs.yes} {{ x }} ' * 2000").after(&[]).gives(&["long"]);
+    let mut run = Harness::start(workflow(vec![long, agent("a", "go").after(&["long"])]));
+    let before = model(&run).prompt;
+    assert!(before.contains("${inputs.yes} {{ x }}"), "never read as a template again");
+    assert!(before.len() < 34_000 && before.contains("[cut here: "), "{} bytes", before.len());
+    run.crash();
+    assert_eq!(model(&run).prompt, before);
 }

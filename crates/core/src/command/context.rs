@@ -1,0 +1,62 @@
+//! What an agent is told of the steps before it: the results of those that it depends on and does not refer to, as a labelled block.
+
+use serde_json::{Map, Value};
+
+use super::decider::Decider;
+use crate::plan::{EdgeKind, NodeIx};
+use crate::run::StepStatus;
+use crate::step::{CONTEXT, CONTEXT_BLOCK};
+
+/// Most bytes of the block: a result that is longer is cut, and that is said.
+pub(crate) const CONTEXT_BYTES_MAX: usize = 32 * 1024;
+
+impl Decider<'_> {
+    /// The block, if the step takes one and there is something to tell. It is rendered once, and stored with the parameters of the attempt.
+    pub(super) fn context_of(&self, ix: NodeIx, params: &Map<String, Value>) -> Option<String> {
+        let node = &self.state.program.nodes[ix];
+        if !node.kind.takes_context() || params.get(CONTEXT).and_then(Value::as_str) == Some("none") {
+            return None;
+        }
+        let mut block = String::new();
+        for &(from, kind) in &node.after {
+            if kind != EdgeKind::DependsOn || self.state.steps[from].status != StepStatus::Succeeded {
+                continue;
+            }
+            let before = &self.state.program.nodes[from];
+            let value = self.state.step_value(from);
+            block.push_str(&format!("## {}\n", before.step.id));
+            let named: Vec<&String> = before.step.outputs.iter().filter(|name| value.get(name.as_str()).is_some()).collect();
+            if named.is_empty() {
+                block.push_str(&text_of(value));
+                block.push('\n');
+            }
+            for name in named {
+                block.push_str(&format!("{name}: {}\n", value.get(name.as_str()).map(text_of).unwrap_or_default()));
+            }
+            block.push('\n');
+        }
+        if block.len() > CONTEXT_BYTES_MAX {
+            let end = block.floor_char_boundary(CONTEXT_BYTES_MAX);
+            let left = block.len() - end;
+            block.truncate(end);
+            block.push_str(&format!("\n[cut here: {left} bytes more]\n"));
+        }
+        (!block.is_empty()).then_some(block)
+    }
+
+    /// The parameters with the block, if there is one.
+    pub(super) fn with_context(&self, ix: NodeIx, params: Option<Map<String, Value>>) -> Option<Map<String, Value>> {
+        let node = &self.state.program.nodes[ix];
+        let empty = Map::new();
+        let seen = params.as_ref().or(node.code.literal()).unwrap_or(&empty);
+        let Some(block) = self.context_of(ix, seen) else { return params };
+        let mut told = seen.clone();
+        told.insert(CONTEXT_BLOCK.to_owned(), Value::String(block));
+        Some(told)
+    }
+}
+
+/// A text as it is, anything else as JSON.
+fn text_of(value: &Value) -> String {
+    if let Value::String(text) = value { text.clone() } else { value.to_string() }
+}
