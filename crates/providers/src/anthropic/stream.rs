@@ -137,11 +137,10 @@ impl Listener for Assembly<'_> {
             "content_block_start" => {
                 self.blocks.insert(place, part("content_block").clone());
             }
-            "content_block_delta" => {
-                if self.take_delta(place, part("delta")) == Steer::Stop {
-                    return Heard::Stop;
-                }
-            }
+            "content_block_delta" => match self.take_delta(place, part("delta")) {
+                Steer::Continue => {}
+                Steer::Stop => return Heard::Stop,
+            },
             "message_delta" => self.take_end(&event),
             "message_stop" => {
                 self.ended = true;

@@ -68,6 +68,7 @@ pub struct Expect {
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a script has a few of them, and they are not moved about")]
 pub enum Reply {
     /// An answer of the model. It is charged for.
     Answer(AnswerReply),
