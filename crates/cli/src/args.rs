@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Color;
 use crate::verbs::{
-    Approve, Cancel, Completions, Config, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs, Schema,
+    Agent, Approve, Cancel, Completions, Config, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs, Schema,
     Show, Signal, Validate, Watch, Workflow,
 };
 
@@ -65,6 +65,7 @@ pub(crate) enum Verb {
     Resolve(Resolve),
     Signal(Signal),
     Export(Export),
+    Agent(Agent),
     Workflow(Workflow),
     Schema(Schema),
     Config(Config),
@@ -94,6 +95,7 @@ impl Verb {
             Self::Resolve(verb) => Box::pin(verb.run(context)).await,
             Self::Signal(verb) => Box::pin(verb.run(context)).await,
             Self::Export(verb) => Box::pin(verb.run(context)).await,
+            Self::Agent(verb) => Box::pin(verb.run(context)).await,
             Self::Workflow(verb) => Box::pin(verb.run(context)).await,
             Self::Schema(verb) => verb.run(context),
             Self::Config(verb) => verb.run(context),

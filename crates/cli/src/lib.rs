@@ -16,6 +16,7 @@ mod printer;
 mod prompt;
 mod reference;
 mod report;
+mod roles;
 mod session;
 mod settings;
 mod verbs;

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod agent;
 mod approve;
 mod cancel;
 mod command;
@@ -28,6 +29,7 @@ mod validate;
 mod watch;
 mod workflow;
 
+pub(crate) use self::agent::Agent;
 pub(crate) use self::approve::Approve;
 pub(crate) use self::cancel::Cancel;
 pub(crate) use self::completions::Completions;

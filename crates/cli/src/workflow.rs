@@ -18,8 +18,8 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// A workflow file that can be used.
 pub(crate) struct Workflow {
-    /// Where it lies, absolute.
-    pub(crate) path: PathBuf,
+    /// Where it lies, absolute; nowhere if a command made it up.
+    pub(crate) path: Option<PathBuf>,
     /// As people wrote it, or as short as it can be said.
     pub(crate) name: String,
     pub(crate) text: String,
@@ -36,13 +36,17 @@ impl Workflow {
     }
 
     pub(crate) fn load(context: &Context, path: &Path) -> Result<Self, Fault> {
-        let name = shorten(context, path);
-        let text = read(path)?;
+        let (name, text) = (shorten(context, path), read(path)?);
+        Ok(Self { path: Some(path.to_owned()), ..Self::of_text(context, name, text)? })
+    }
+
+    /// A workflow that no file holds.
+    pub(crate) fn of_text(context: &Context, name: String, text: String) -> Result<Self, Fault> {
         let Loaded { definition, diagnostics, source_map } = load(&text);
-        match definition {
-            Some(definition) => Ok(Self { path: path.to_owned(), name, text, definition, warnings: diagnostics, source_map }),
-            None => Err(Fault::located(Located { file: name, text, diagnostics })),
-        }
+        let Some(mut definition) = definition else { return Err(Fault::located(Located { file: name, text, diagnostics })) };
+        let mut warnings = diagnostics;
+        warnings.extend(crate::roles::load(context)?.write_into(&mut definition));
+        Ok(Self { path: None, name, text, definition, warnings, source_map })
     }
 
     /// Says what is odd about the file.

@@ -1,8 +1,11 @@
 //! `gorgon run`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use gorgon_api::{CreateRun, Run, RunQuery, Start};
 use gorgon_core::run::RunStatus;
+use serde_json::Value;
 
 use super::detached;
 use super::going::Going;
@@ -29,6 +32,13 @@ pub(crate) struct RunVerb {
     #[arg(long = "goal", value_name = "NAME")]
     goals: Vec<String>,
     #[command(flatten)]
+    flags: Flags,
+}
+
+/// How something is run, whatever it is.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
     budget: Budget,
     #[command(flatten)]
     models: Models,
@@ -43,22 +53,31 @@ pub(crate) struct RunVerb {
 }
 
 impl RunVerb {
+    /// What runs a workflow that no file holds.
+    pub(crate) fn of(flags: Flags) -> Self {
+        Self { workflow: String::new(), inputs: Inputs::default(), goals: Vec::new(), flags }
+    }
+
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
         let workflow = Workflow::find(context, &self.workflow)?;
         workflow.warn(context);
-        let settings = context.settings()?;
         let inputs = self.inputs.read(context, &workflow)?;
-        let (limits, models) = (self.budget.limits()?, self.models.choice(&settings));
+        self.run_workflow(context, workflow, inputs).await
+    }
+
+    pub(crate) async fn run_workflow(self, context: &Context, workflow: Workflow, inputs: BTreeMap<String, Value>) -> Result<Exit, Fault> {
+        let settings = context.settings()?;
+        let (limits, models) = (self.flags.budget.limits()?, self.flags.models.choice(&settings));
         let wanted = Wanted { workflow: &workflow, goals: &self.goals, inputs: inputs.clone(), limits, models: models.clone() };
         let prepared = wanted.prepare(context, &settings)?;
         prepared.check(&workflow)?;
-        if self.dry_run {
+        if self.flags.dry_run {
             return Ok(dry_run(context, &workflow, &prepared));
         }
         let start = Start {
             by: context.user.clone(),
             folder: context.cwd.display().to_string(),
-            file: Some(workflow.path.display().to_string()),
+            file: workflow.path.as_ref().map(|path| path.display().to_string()),
             env: settings.allowed_env(),
             models,
         };
@@ -70,10 +89,10 @@ impl RunVerb {
             limits,
             start,
         };
-        if self.going.detach {
+        if self.flags.going.detach {
             return leave(context, settings, &workflow, &create).await;
         }
-        let purpose = if self.ephemeral { Purpose::Ephemeral } else { Purpose::Work };
+        let purpose = if self.flags.ephemeral { Purpose::Ephemeral } else { Purpose::Work };
         let mut session = Session::with(context, settings, purpose).await?;
         let result = self.go(&mut session, &workflow, &create).await;
         session.close().await;
@@ -83,7 +102,7 @@ impl RunVerb {
     async fn go(&self, session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
         remind(session, create).await?;
         let run = start(session, workflow, create).await?;
-        self.going.on(session, run, Told::Nothing).await
+        self.flags.going.on(session, run, Told::Nothing).await
     }
 }
 
@@ -100,7 +119,7 @@ async fn leave(context: &Context, settings: Settings, workflow: &Workflow, creat
 
 /// A run of this file that stands still may be what somebody wanted to go on with.
 async fn remind(session: &mut Session<'_>, create: &CreateRun) -> Result<(), Fault> {
-    if session.context.printer.json {
+    if session.context.printer.json || create.start.file.is_none() {
         return Ok(());
     }
     let statuses = [RunStatus::Paused, RunStatus::Running, RunStatus::Waiting].map(RunStatus::word).join(",");
