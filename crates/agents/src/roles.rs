@@ -119,7 +119,10 @@ impl Roles {
                 let near = self.nearest(name).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
                 let place = format!("steps.{}", step.id);
                 let message = format!("step `{}` has the role `{name}`, of which nothing more is known than its name", step.id);
-                odd.push(Diagnostic::warning(Code::BadValue, place, message).help(format!("{near}`gorgon agent list` shows the roles; `{FOLDER}/{name}.md` makes one")));
+                odd.push(
+                    Diagnostic::warning(Code::BadValue, place, message)
+                        .help(format!("{near}`gorgon agent list` shows the roles; `{FOLDER}/{name}.md` makes one")),
+                );
             }
         }
     }
@@ -140,7 +143,8 @@ impl Roles {
 
     fn add_folder(&mut self, folder: &Path) -> Result<(), Error> {
         let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+        let mut files: Vec<PathBuf> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
         files.sort();
         for file in files {
             let Some(name) = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
@@ -187,8 +191,21 @@ mod tests {
         let roles = Roles::shipped();
         let names: Vec<&str> = roles.iter().map(|(name, _)| name).collect();
         for name in [
-            "planner", "builder", "tester", "reviewer", "architect", "documenter", "analyst", "visualizer", "reporter", "data_engineer", "data_analyst",
-            "devops", "security_auditor", "migrator", "model_builder",
+            "planner",
+            "builder",
+            "tester",
+            "reviewer",
+            "architect",
+            "documenter",
+            "analyst",
+            "visualizer",
+            "reporter",
+            "data_engineer",
+            "data_analyst",
+            "devops",
+            "security_auditor",
+            "migrator",
+            "model_builder",
         ] {
             assert!(names.contains(&name), "{name} is missing");
         }

@@ -19,6 +19,7 @@ mod report;
 mod roles;
 mod session;
 mod settings;
+mod shipped;
 mod verbs;
 mod view;
 mod workflow;

@@ -10,6 +10,7 @@ use gorgon_language::{Loaded, SourceMap, load};
 use crate::context::Context;
 use crate::fault::{Fault, Located};
 use crate::settings::FILE_NAME;
+use crate::shipped;
 
 /// The folder in which workflows have names.
 const FOLDER: &str = "workflows";
@@ -29,8 +30,12 @@ pub(crate) struct Workflow {
 }
 
 impl Workflow {
-    /// The workflow that is meant: a file, or the id, file stem or name of one under `workflows`.
+    /// The workflow that is meant: a file, or the id, file stem or name of one under `workflows`, or of one that comes with Gorgon.
     pub(crate) fn find(context: &Context, said: &str) -> Result<Self, Fault> {
+        let is_users = || context.cwd.join(said).exists() || all(context).iter().any(|path| stem(path) == said || says_its_name(path, said));
+        if let Some(shipped) = shipped::find(said).filter(|_| !is_users()) {
+            return Self::of_text(context, format!("{} (shipped)", shipped.stem), shipped.text.to_owned());
+        }
         let path = find(context, said)?;
         Self::load(context, &path)
     }

@@ -60,12 +60,14 @@ impl Agent {
         let known = |name: &str| {
             roles.find(name).ok_or_else(|| {
                 let near = roles.nearest(name).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-                Fault::new(Code::BadInput, format!("there is no role `{name}`")).help(format!("{near}`gorgon agent list` shows them; `roles/{name}.md` makes one"))
+                Fault::new(Code::BadInput, format!("there is no role `{name}`"))
+                    .help(format!("{near}`gorgon agent list` shows them; `roles/{name}.md` makes one"))
             })
         };
         match self.what {
             What::List if printer.json => {
-                let list: Vec<Value> = roles.iter().map(|(name, role)| json!({ "name": name, "does": role.does, "origin": role.origin.to_string() })).collect();
+                let list: Vec<Value> =
+                    roles.iter().map(|(name, role)| json!({ "name": name, "does": role.does, "origin": role.origin.to_string() })).collect();
                 printer.document(&json!({ "roles": list }));
             }
             What::List => roles.iter().for_each(|(name, role)| printer.data(format!("{name:<18} {}", role.does))),

@@ -35,9 +35,17 @@ impl List {
             }
             rows.push(json!({ "name": name, "file": file, "description": description, "valid": problem.is_none() }));
         }
+        let nothing = rows.is_empty();
+        for shipped in crate::shipped::ALL.iter().filter(|_| !self.broken) {
+            let Workflow { name, definition, .. } = Workflow::of_text(context, format!("{} (shipped)", shipped.stem), shipped.text.to_owned())?;
+            if !context.printer.json {
+                context.printer.data(format!("{:<24} {name:<32} {}", definition.name, crate::board::first_line(&definition.description)).trim_end());
+            }
+            rows.push(json!({ "name": definition.name, "file": name, "description": definition.description, "valid": true }));
+        }
         if context.printer.json {
             context.printer.document(&json!({ "workflows": rows }));
-        } else if rows.is_empty() {
+        } else if nothing {
             context.printer.say("no workflows under `workflows`; `gorgon init` writes one to begin with");
         }
         Ok(Exit::Done)

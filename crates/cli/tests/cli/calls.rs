@@ -160,3 +160,33 @@ fn a_run_out_of_budget_goes_on_with_more() {
     let said = world.run(&["watch", "@last"]).exits(0);
     assert!(said.stderr.contains("cost $0.0000") && said.stderr.contains("(simulated, "), "{said:#?}");
 }
+
+#[test]
+fn shipped_workflows_run_by_stem_and_name_unless_the_user_has_one_of_that_name() {
+    let world = World::new();
+    let done = world.run(&[
+        "workflow",
+        "run",
+        "dev_workflow_plan_build_test_review",
+        "--var",
+        "feature_request=Build user authentication",
+        "--provider",
+        "simulated",
+        "--json",
+    ]);
+    let run = done.exits(0).json();
+    assert_eq!(run["status"], "completed");
+    for output in ["plan", "code", "tests", "review"] {
+        assert!(run["outputs"][output].as_str().unwrap().starts_with("[simulated]"), "{output}: {run:#}");
+    }
+    let told = world.run(&["export", "@last", "--events"]).exits(0).stdout;
+    assert!(told.contains("You are a planner.") && told.contains("## planning") && told.contains("Build user authentication"), "{told}");
+    for name in ["security-audit", "security_audit"] {
+        world.run(&["run", name, "--provider", "simulated"]).exits(0);
+    }
+    world.run(&["run", "analytics_pipeline", "--var", "data=a,b", "--provider", "simulated"]).exits(0);
+    world.run(&["run", "analytics_pipeline", "--provider", "simulated"]).exits(2).says("the required input `data` was not given");
+    world.run(&["run", "security-audit"]).exits(2).says("no provider is named");
+    world.write("workflows/security-audit.yaml", ECHO);
+    world.run(&["run", "security-audit"]).exits(0);
+}
