@@ -295,7 +295,8 @@ proptest! {
 
     #[test]
     fn text_without_references_is_untouched(text in fragments()) {
-        let text = text.replace("${a}", "x").replace("$${", "y").replace("${b", "z");
+        // Whatever stands in `${…}` may be an expression, such as `${[0]}`: then it is one of ours without naming anything.
+        let text = text.replace("$${", "y").replace("${", "z");
         if let Some(parsed) = ShellText::parse(&text, &names()).0 {
             prop_assert_eq!(parsed.command(), text);
         }
