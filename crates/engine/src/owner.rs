@@ -176,7 +176,7 @@ impl Owner {
         loop {
             self.tell_rest();
             if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
-                return (Ended::Idle, self.state.wake(), self.mail);
+                return self.idle();
             }
             let (shared, alarm) = (Arc::clone(&self.shared), self.wake_soon());
             let again = std::mem::take(&mut self.again);
@@ -184,7 +184,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = std::future::ready(()), if ready.is_some() => while let Ok(message) = self.mail.try_recv() { batch.push(message); },
-                count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return (Ended::Idle, self.state.wake(), self.mail); },
+                count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return self.idle(); },
                 () = tokio::task::yield_now(), if again => {}
                 () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
             }
@@ -203,10 +203,20 @@ impl Owner {
         }
     }
 
-    /// Says what the run has come to, once it has come to something.
+    /// Nothing moves. Whoever asked for the end of the run is given the state itself: a copy of a wide one would cost as much as a good part of its run.
+    fn idle(self) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
+        let wake = self.state.wake();
+        if let Some(asker) = self.asker.filter(|_| self.state.status.is_terminal()) {
+            // Whoever asked may be gone.
+            let _ = asker.send(Arc::new(self.state));
+        }
+        (Ended::Idle, wake, self.mail)
+    }
+
+    /// Says that the run needs somebody, once it does.
     fn tell_rest(&mut self) {
         if self.asker.is_some()
-            && (self.state.status.is_terminal() || self.state.needs_somebody())
+            && self.state.needs_somebody()
             && let Some(asker) = self.asker.take()
         {
             // Whoever asked may be gone.

@@ -74,7 +74,8 @@ pub struct ItemState {
     pub input: Option<Payload>,
     /// The settled calls of the attempt.
     pub journal: Vec<Outcome>,
-    /// Whom each of them was asked of; `None` for a wait.
+    /// Whom each of them was asked of; `None` for a wait. Kept from the first call of a model on: nobody else makes several calls, and a wide fan-out of
+    /// anything else is spared the list.
     pub asked: Vec<Option<Family>>,
     /// The conversation of the attempt, if a model was asked.
     pub talk: Option<Box<Talk>>,
@@ -98,7 +99,9 @@ impl ItemState {
     /// A call has settled, or a wait has ended.
     pub(super) fn settled(&mut self, asked: Option<Family>, outcome: Outcome) {
         self.journal.push(outcome);
-        self.asked.push(asked);
+        if asked == Some(Family::Model) || !self.asked.is_empty() {
+            self.asked.push(asked);
+        }
     }
 }
 
