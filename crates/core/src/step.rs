@@ -217,6 +217,21 @@ pub const KINDS: &[&dyn StepKind] = &[
     &later::SLACK,
     &later::CALENDAR,
     &later::BROWSER,
+    &later::RESEARCH_AGENT,
+    &later::DEVOPS_AGENT,
+    &later::BROWSER_AGENT,
+    &later::SHELL_AGENT,
+    &later::SCHEDULER_AGENT,
+    &later::MEMORY_AGENT,
+    &later::VALIDATION_AGENT,
+    &later::MONITOR_AGENT,
+    &later::SECURITY_AGENT,
+    &later::NOTIFIER_AGENT,
+    &later::DATABASE_AGENT,
+    &later::ML_AGENT,
+    &later::CLAUDE_CLI,
+    &later::CODEX,
+    &later::CURSOR,
 ];
 
 /// The step type of this canonical name.

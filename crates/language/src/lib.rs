@@ -1,12 +1,13 @@
-//! The native language of workflows: from text to a [`Definition`], or to everything that is wrong with it.
+//! The languages of workflows: from text to a [`Definition`], or to everything that is wrong with it.
 //!
 //! [`load`] reads YAML (so JSON as well), collects all problems at once, each with the bytes at which it stands and a cure, and writes every default
-//! out. The JSON Schema and the tables of the reference page are generated from the tables that the loader checks with.
+//! out. A file of an earlier system is known by its keys and becomes a native tree first (`dialect`), so there is one reader for all. The JSON Schema and the tables of the reference page are generated from the tables that the loader checks with.
 //!
 //! This crate never runs anything and never reads a file, a clock or the environment.
 #![warn(missing_docs)]
 
 mod check;
+mod dialect;
 mod keys;
 pub mod limits;
 mod node;
@@ -22,10 +23,14 @@ mod source_map;
 mod spans;
 mod types;
 mod words;
+mod yaml;
+
+use std::collections::HashMap;
 
 use gorgon_core::definition::Definition;
 use gorgon_core::diagnostic::Diagnostic;
 
+pub use crate::dialect::ReadFile;
 pub use crate::reference::reference_markdown;
 pub use crate::render::{line_col, render};
 pub use crate::schema::json_schema;
@@ -42,9 +47,24 @@ pub struct Loaded {
     pub source_map: SourceMap,
 }
 
-/// Reads a workflow.
+impl Loaded {
+    /// The same workflow in the native language, if it is one: loading it gives the identical definition. Comments and aliases are lost.
+    #[must_use]
+    pub fn native_yaml(&self) -> Option<String> {
+        self.definition.as_ref()?;
+        Some(yaml::write(self.source_map.root()?))
+    }
+}
+
+/// Reads a workflow that stands alone: a file that it names, such as a prompt, is a problem.
 #[must_use]
 pub fn load(text: &str) -> Loaded {
+    load_with(text, &|_| Err("only the text of the workflow is at hand".to_owned()))
+}
+
+/// Reads a workflow, and through `read` the files that it names.
+#[must_use]
+pub fn load_with(text: &str, read: ReadFile<'_>) -> Loaded {
     let (root, mut diagnostics) = parse::parse(text);
     let Some(root) = root else {
         if diagnostics.is_empty() {
@@ -55,14 +75,40 @@ pub fn load(text: &str) -> Loaded {
         }
         return Loaded { definition: None, diagnostics: report::in_order(diagnostics), source_map: SourceMap::default() };
     };
-    let mut reader = read::Reader::new();
-    let mut definition = reader.workflow(&root);
-    if let Some(definition) = &mut definition {
-        check::check(text, &root, definition, &mut reader);
+    let mut found = Vec::new();
+    let (tree, original) = match dialect::lower(text, &root, read, &mut found) {
+        Ok(None) => (root, None),
+        Ok(Some(lowered)) => (lowered, Some(root)),
+        Err(refusal) => {
+            let mut refusal = [refusal];
+            path::by_span(&root, &mut refusal);
+            diagnostics.extend(refusal);
+            return Loaded { definition: None, diagnostics: report::in_order(diagnostics), source_map: SourceMap::new(root, HashMap::new()) };
+        }
+    };
+    let mut further = Vec::new();
+    let (definition, steps) = native(text, &tree, &mut further);
+    // What the dialect has told in its own words is not told again.
+    further.retain(|problem| !found.iter().any(|told| told.code == problem.code && told.is_error() && told.place.span == problem.place.span));
+    found.append(&mut further);
+    if let Some(original) = &original {
+        // Paths are those of the file, not of the tree that was made from it.
+        path::by_span(original, &mut found);
     }
-    let steps = source_map::steps_of(definition.as_ref(), &root, &reader.sources);
-    diagnostics.extend(reader.report.finish(&root));
+    diagnostics.append(&mut found);
     let diagnostics = report::in_order(diagnostics);
     let definition = definition.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
-    Loaded { definition, diagnostics, source_map: SourceMap::new(root, steps) }
+    Loaded { definition, diagnostics, source_map: SourceMap::new(tree, steps) }
+}
+
+/// The definition of a native tree, and where its steps stand in it.
+fn native(text: &str, root: &node::Node, diagnostics: &mut Vec<Diagnostic>) -> (Option<Definition>, HashMap<String, String>) {
+    let mut reader = read::Reader::new();
+    let mut definition = reader.workflow(root);
+    if let Some(definition) = &mut definition {
+        check::check(text, root, definition, &mut reader);
+    }
+    let steps = source_map::steps_of(definition.as_ref(), root, &reader.sources);
+    diagnostics.extend(reader.report.finish(root));
+    (definition, steps)
 }

@@ -1,6 +1,9 @@
 //! Paths into a document, as people read them: `steps[2].params.command`.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use gorgon_core::diagnostic::Diagnostic;
 
 use crate::node::{Content, Node};
 
@@ -51,6 +54,37 @@ pub(crate) fn of<'n>(root: &'n Node, wanted: impl Iterator<Item = &'n Node>) -> 
     let mut found = HashMap::with_capacity(wanted.len());
     search(root, &wanted, &mut String::new(), &mut found);
     found
+}
+
+/// Writes the path of the innermost value or key at whose bytes each problem stands.
+pub(crate) fn by_span(root: &Node, problems: &mut [Diagnostic]) {
+    for problem in problems {
+        if let Some(span) = problem.place.span.clone() {
+            problem.place.path = innermost(root, &span);
+        }
+    }
+}
+
+fn innermost(root: &Node, span: &Range<usize>) -> String {
+    let holds = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end && outer.end > outer.start;
+    let mut path = String::new();
+    let mut at = root;
+    loop {
+        let next = match &at.content {
+            Content::List(items) => items.iter().enumerate().find(|(_, item)| holds(&item.span)).map(|(index, item)| {
+                path.push_str(&format!("[{index}]"));
+                item
+            }),
+            Content::Map(entries) => {
+                let Some(entry) = entries.iter().find(|entry| holds(&entry.key_span) || holds(&entry.value.span)) else { return path };
+                push_key(&mut path, &entry.key);
+                (!holds(&entry.key_span)).then_some(&entry.value)
+            }
+            Content::Null | Content::Boolean(_) | Content::Number(..) | Content::Text(..) => None,
+        };
+        let Some(next) = next else { return path };
+        at = next;
+    }
 }
 
 fn search(at: &Node, wanted: &HashSet<*const Node>, path: &mut String, found: &mut HashMap<*const Node, String>) {

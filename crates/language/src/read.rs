@@ -2,7 +2,6 @@
 
 mod approval;
 mod budget;
-mod dialect;
 mod failure;
 mod fan_in;
 mod fan_out;

@@ -22,6 +22,11 @@ impl SourceMap {
         Self { root: Some(root), steps }
     }
 
+    /// The native tree of the document.
+    pub(crate) fn root(&self) -> Option<&Node> {
+        self.root.as_ref()
+    }
+
     /// The bytes of what a path names: a path into the document (`steps[2].params.command`), or one by step id (`steps.build.params.command`). What
     /// does not exist stands at what would hold it.
     #[must_use]

@@ -24,6 +24,27 @@ pub(super) const SLACK: Later = Later { name: "slack", reason: "the Slack connec
 pub(super) const CALENDAR: Later = Later { name: "calendar", reason: "the calendar connector is not in this release" };
 pub(super) const BROWSER: Later = Later { name: "browser", reason: "the browser connector is not in this release" };
 
+/// A type that has nothing in this release but a name.
+const fn later(name: &'static str, reason: &'static str) -> Later {
+    Later { name, reason }
+}
+
+pub(super) const RESEARCH_AGENT: Later = later("ResearchAgent", "searching by the `ResearchAgent` is not in this release");
+pub(super) const DEVOPS_AGENT: Later = later("DevOpsAgent", "the `DevOpsAgent` is not in this release");
+pub(super) const BROWSER_AGENT: Later = later("BrowserAgent", "the `BrowserAgent` is not in this release");
+pub(super) const SHELL_AGENT: Later = later("ShellAgent", "the `ShellAgent` is not in this release");
+pub(super) const SCHEDULER_AGENT: Later = later("SchedulerAgent", "the `SchedulerAgent` is not in this release");
+pub(super) const MEMORY_AGENT: Later = later("MemoryAgent", "the `MemoryAgent` is not in this release");
+pub(super) const VALIDATION_AGENT: Later = later("ValidationAgent", "the `ValidationAgent` is not in this release");
+pub(super) const MONITOR_AGENT: Later = later("MonitorAgent", "the `MonitorAgent` is not in this release");
+pub(super) const SECURITY_AGENT: Later = later("SecurityAgent", "the `SecurityAgent` is not in this release");
+pub(super) const NOTIFIER_AGENT: Later = later("NotifierAgent", "the `NotifierAgent` is not in this release");
+pub(super) const DATABASE_AGENT: Later = later("DatabaseAgent", "the `DatabaseAgent` is not in this release");
+pub(super) const ML_AGENT: Later = later("MLAgent", "the `MLAgent` is not in this release");
+pub(super) const CLAUDE_CLI: Later = later("claude_cli", "the command line of Claude Code is not in this release");
+pub(super) const CODEX: Later = later("codex", "the agent `codex` is not in this release");
+pub(super) const CURSOR: Later = later("cursor", "the agent `cursor` is not in this release");
+
 impl StepKind for Later {
     fn name(&self) -> &'static str {
         self.name

@@ -13,15 +13,6 @@ use crate::report::Spot;
 impl<'n> Reader<'n> {
     /// The definition as far as it could be read; `None` if the document is no workflow of this language at all.
     pub(crate) fn workflow(&mut self, root: &'n Node) -> Option<Definition> {
-        if let Some((dialect, key)) = super::dialect::other(root) {
-            self.report.error(
-                Code::OtherDialect,
-                key.map_or_else(|| Spot::head(root), |node| Spot::within(root, node)),
-                format!("this looks like {dialect}, which is not in this release"),
-                "this release reads the native language: steps with `id`, `type` and `params`",
-            );
-            return None;
-        }
         if root.is_null() {
             self.report.error(Code::NotYaml, Spot::of(root), "the file is empty", "a workflow needs at least `name:` and `steps:`");
             return None;

@@ -1,0 +1,66 @@
+//! A branch: the nodes at its edges `true` and `false` are its ways.
+
+use gorgon_core::diagnostic::Code;
+
+use super::Graph;
+use super::edges::{Edge, Edges};
+use crate::dialect::build::{self, Map};
+use crate::dialect::{Lowering, given, head};
+use crate::node::Node;
+
+impl Graph<'_> {
+    /// The parameters of a branch; `None` if they cannot be read, which is told.
+    pub(super) fn branch(&self, cx: &mut Lowering<'_>, at: usize, data: &Node, edges: &Edges, params: &mut Map) -> Option<()> {
+        let (id, node) = &self.nodes[at];
+        let mut is_read = true;
+        match given(data, "condition") {
+            Some(condition) => match self.expression(cx, condition) {
+                Some(expression) => params.put_text("if", &condition.span, expression),
+                None => is_read = false,
+            },
+            None if params.has("if") => {}
+            None => {
+                is_read = false;
+                cx.missing(
+                    if data.as_map().is_some_and(|map| !map.is_empty()) { data } else { node },
+                    &format!("branch `{id}`"),
+                    "condition",
+                    "`{field, operator, value}`",
+                );
+            }
+        }
+        for edge in edges.out(at).filter(|edge| way(edge).is_none()) {
+            let span = edge.handle.as_ref().map_or_else(|| edge.at.clone(), |(_, span)| span.clone());
+            let message = format!("an edge out of branch `{id}` does not say for which answer it stands");
+            cx.error(Code::BadValue, &span, message, "set `sourceHandle` to `true` or `false`");
+        }
+        for (key, answer) in [("then", true), ("else", false)] {
+            let mut chosen: Vec<Node> = Vec::new();
+            for edge in edges.out(at).filter(|edge| way(edge) == Some(answer) && !self.is_marker(edge.to) && self.chooses(at, edge.to, edges)) {
+                let name = self.name(edge.to);
+                if !chosen.iter().any(|other| other.as_text() == Some(name)) {
+                    chosen.push(build::text(&edge.at, name));
+                }
+            }
+            params.put_at(key, &head(node), build::list(&head(node), chosen));
+        }
+        is_read.then_some(())
+    }
+
+    /// Whether a node runs only on one way of a branch. A node that the other way leads to as well runs in any case, after the branch.
+    pub(super) fn chooses(&self, branch: usize, target: usize, edges: &Edges) -> bool {
+        let mut ways = edges.out(branch).filter(|edge| edge.to == target).filter_map(way);
+        let Some(own) = ways.next() else { return false };
+        let other = edges.out(branch).filter(|edge| way(edge) == Some(!own)).map(|edge| edge.to);
+        ways.all(|way| way == own) && !edges.after(other).contains(&target)
+    }
+}
+
+/// The answer for which an edge stands.
+fn way(edge: &Edge) -> Option<bool> {
+    match edge.handle.as_ref()?.0.as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
