@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Color;
 use crate::verbs::{
-    Agent, Approve, Cancel, Completions, Config, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs,
+    Agent, Approve, Cancel, Completions, Config, Convert, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs,
     Schema, Show, Signal, Validate, Watch, Workflow,
 };
 
@@ -50,6 +50,7 @@ pub(crate) struct Global {
 pub(crate) enum Verb {
     Init(Init),
     Validate(Validate),
+    Convert(Convert),
     Plan(PlanVerb),
     Run(RunVerb),
     List(List),
@@ -80,6 +81,7 @@ impl Verb {
         match self {
             Self::Init(verb) => verb.run(context),
             Self::Validate(verb) => verb.run(context),
+            Self::Convert(verb) => verb.run(context),
             Self::Plan(verb) => verb.run(context),
             Self::Run(verb) => Box::pin(verb.run(context)).await,
             Self::List(verb) => verb.run(context),

@@ -14,6 +14,7 @@ mod inputs;
 mod pretty;
 mod printer;
 mod prompt;
+mod prompt_file;
 mod reference;
 mod report;
 mod roles;

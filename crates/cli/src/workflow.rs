@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use gorgon_core::definition::Definition;
 use gorgon_core::diagnostic::{Code, Diagnostic};
 use gorgon_language::limits::FILE_BYTES_MAX;
-use gorgon_language::{Loaded, SourceMap, load};
+use gorgon_language::{Loaded, SourceMap, load_with};
 
 use crate::context::Context;
 use crate::fault::{Fault, Located};
+use crate::prompt_file;
 use crate::settings::FILE_NAME;
 use crate::shipped;
 
@@ -32,7 +33,7 @@ pub(crate) struct Workflow {
 impl Workflow {
     /// The workflow that is meant: a file, or the id, file stem or name of one under `workflows`, or of one that comes with Gorgon.
     pub(crate) fn find(context: &Context, said: &str) -> Result<Self, Fault> {
-        let is_users = || context.cwd.join(said).exists() || all(context).iter().any(|path| stem(path) == said || says_its_name(path, said));
+        let is_users = || context.cwd.join(said).exists() || all(context).iter().any(|path| stem(path) == said || says_its_name(context, path, said));
         if let Some(shipped) = shipped::find(said).filter(|_| !is_users()) {
             return Self::of_text(context, format!("{} (shipped)", shipped.stem), shipped.text.to_owned());
         }
@@ -41,17 +42,27 @@ impl Workflow {
     }
 
     pub(crate) fn load(context: &Context, path: &Path) -> Result<Self, Fault> {
-        let (name, text) = (shorten(context, path), read(path)?);
-        Ok(Self { path: Some(path.to_owned()), ..Self::of_text(context, name, text)? })
+        Self::of(context, Some(path.to_owned()), shorten(context, path), read(path)?)
     }
 
     /// A workflow that no file holds.
     pub(crate) fn of_text(context: &Context, name: String, text: String) -> Result<Self, Fault> {
-        let Loaded { definition, diagnostics, source_map } = load(&text);
+        Self::of(context, None, name, text)
+    }
+
+    fn of(context: &Context, path: Option<PathBuf>, name: String, text: String) -> Result<Self, Fault> {
+        let Loaded { definition, diagnostics, source_map } = loaded(context, path.as_deref(), &text);
         let Some(mut definition) = definition else { return Err(Fault::located(Located { file: name, text, diagnostics })) };
         let mut warnings = diagnostics;
         warnings.extend(crate::roles::load(context)?.write_into(&mut definition));
-        Ok(Self { path: None, name, text, definition, warnings, source_map })
+        Ok(Self { path, name, text, definition, warnings, source_map })
+    }
+
+    /// The same workflow in the native language.
+    pub(crate) fn native_yaml(&self, context: &Context) -> Result<String, Fault> {
+        // The definition has the texts of roles in it, which the file only names.
+        let yaml = loaded(context, self.path.as_deref(), &self.text).native_yaml();
+        yaml.ok_or_else(|| Fault::new(Code::UnknownWorkflow, format!("{} has changed while it was read", self.name)).help("give the command again"))
     }
 
     /// Says what is odd about the file.
@@ -85,6 +96,11 @@ impl Workflow {
         }
         fault
     }
+}
+
+/// What a text says, with the files that it names.
+fn loaded(context: &Context, path: Option<&Path>, text: &str) -> Loaded {
+    load_with(text, &|named| prompt_file::read(&context.cwd, path, named))
 }
 
 /// The files under `workflows`, in the current folder and beside the settings file.
@@ -140,7 +156,7 @@ fn find(context: &Context, said: &str) -> Result<PathBuf, Fault> {
 fn named(context: &Context, said: &str) -> Result<PathBuf, Fault> {
     let paths = all(context);
     let matching: Vec<&PathBuf> = paths.iter().filter(|path| stem(path) == said).collect();
-    let matching = if matching.is_empty() { paths.iter().filter(|path| says_its_name(path, said)).collect() } else { matching };
+    let matching = if matching.is_empty() { paths.iter().filter(|path| says_its_name(context, path, said)).collect() } else { matching };
     match matching.as_slice() {
         [only] => Ok((*only).clone()),
         [] => {
@@ -164,7 +180,7 @@ fn stem(path: &Path) -> &str {
 }
 
 /// Whether a file calls itself so. One that cannot be read has no name.
-fn says_its_name(path: &Path, said: &str) -> bool {
-    let Some(definition) = read(path).ok().and_then(|text| load(&text).definition) else { return false };
+fn says_its_name(context: &Context, path: &Path, said: &str) -> bool {
+    let Some(definition) = read(path).ok().and_then(|text| loaded(context, Some(path), &text).definition) else { return false };
     definition.name == said || definition.metadata.get("id").and_then(|id| id.as_str()) == Some(said)
 }

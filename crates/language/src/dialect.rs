@@ -14,6 +14,7 @@ mod goatclaw;
 mod graph;
 mod ids;
 mod references;
+mod results;
 
 use std::ops::Range;
 

@@ -15,6 +15,8 @@ const FILES: &[(&str, &str)] = &[
     ("bad.yaml", BAD),
     ("workflows/greet.yaml", GREET),
     ("workflows/odd.yaml", "name: odd\nsteps: 7\n"),
+    ("classic.json", CLASSIC),
+    ("circle.json", CIRCLE),
 ];
 
 const HELLO: &str = r#"name: hello
@@ -50,6 +52,20 @@ const DOUBT: &str =
 const BAD: &str =
     "name: bad\nsteps:\n  - id: one\n    type: shel\n    command: echo\n  - id: two\n    type: shell\n    comand: echo\n    depends_on: [three]\n";
 
+const CLASSIC: &str = r#"{"id": "digest", "name": "Digest", "description": "Reads and shortens.",
+ "steps": [
+  {"id": "read", "type": "openai", "action": "generate_completion", "params": {"prompt": "What is new about {{topic}}?"}, "next_step": "shorten"},
+  {"id": "shorten", "type": "openai", "action": "summarize", "params": {"text": "{{read_output}}", "max_length": 50}, "next_step": null}
+ ],
+ "variables": {"topic": "tea"}}
+"#;
+
+const CIRCLE: &str = r#"{"goal_summary": "Goes round", "nodes": [
+ {"node_id": "a", "name": "A", "agent_type": "CodeAgent", "input_data": {"spec": "a"}, "dependencies": ["b"]},
+ {"node_id": "b", "name": "B", "agent_type": "CodeAgent", "input_data": {"spec": "b"}, "dependencies": ["a", "c"]}
+]}
+"#;
+
 /// A call, and the calls before it in the same world.
 struct Case {
     verb: &'static str,
@@ -74,6 +90,8 @@ const CASES: &[Case] = &[
     bad("init", &[], &["init", "../mine"]),
     good("validate", &[], &["validate", "hello.yaml"]),
     bad("validate", &[], &["validate", "bad.yaml"]),
+    good("convert", &[], &["convert", "classic.json"]),
+    bad("convert", &[], &["convert", "circle.json"]),
     good("plan", &[], &["plan", "hello.yaml", "--goal", "greeting"]),
     bad("plan", &[], &["plan", "hello.yaml", "--goal", "greting"]),
     good("run", &[], &["run", "hello.yaml", "--input", "who=you"]),

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod conversation;
+mod dialects;
 mod faults;
 mod handover;
 mod history;

@@ -51,6 +51,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
         lowered.push(self::step(cx, &mut references, &ids, id, step));
         lowered.extend(kept(cx, &ids, id, step));
     }
+    super::results::name(&mut lowered);
     if let Some(inputs) = references.inputs(cx, root, &[]) {
         let at = inputs.span.clone();
         top.put_at("inputs", &at, inputs);

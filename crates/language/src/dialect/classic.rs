@@ -8,7 +8,7 @@ use super::action::{Act, native_type};
 use super::build::{self, Map};
 use super::ids::{self, Ids};
 use super::references::References;
-use super::{Lowering, given};
+use super::{Lowering, given, results};
 use crate::keys::{STEP, TOP};
 use crate::node::Node;
 use crate::report::did_you_mean;
@@ -75,12 +75,13 @@ pub(super) fn steps(cx: &mut Lowering<'_>, root: &Node, keys: &Keys, mut top: Ma
         lowered.push(step(cx, &mut references, keys, &names, &steps[at]));
         references.pass(&steps[at].0);
     }
+    results::name(&mut lowered);
     let at = root.entry("steps").map_or_else(|| super::head(root), |entry| entry.key_span.clone());
     if let Some(inputs) = references.inputs(cx, root, &[]) {
         let at = inputs.span.clone();
         top.put_at("inputs", &at, inputs);
     }
-    top.put_at("outputs", &at, results(&at, &order, &steps, &names, keys));
+    top.put_at("outputs", &at, outputs(&at, &order, &steps, &names, keys));
     let list = root.get("steps").map_or_else(|| at.clone(), |node| node.span.clone());
     top.put_at("steps", &at, build::list(&list, lowered));
     top.finish_by(TOP)
@@ -93,7 +94,7 @@ fn output_of(word: &str) -> Option<(&str, &str)> {
 }
 
 /// The results of the earlier system's run: those of every step.
-fn results(at: &Range<usize>, order: &[usize], steps: &[(String, &Node)], names: &Ids, keys: &Keys) -> Node {
+fn outputs(at: &Range<usize>, order: &[usize], steps: &[(String, &Node)], names: &Ids, keys: &Keys) -> Node {
     let mut seen: Vec<&str> = Vec::new();
     let mut outputs = Vec::new();
     for &at in order {

@@ -64,7 +64,8 @@ pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
     let tasks = Tasks::of(cx, root);
     let at = root.entry("nodes").map_or_else(|| head(root), |entry| entry.key_span.clone());
     top.put_at("outputs", &at, tasks.results(root));
-    let steps = tasks.nodes.iter().map(|(id, node)| tasks.step(cx, id, node)).collect();
+    let mut steps: Vec<Node> = tasks.nodes.iter().map(|(id, node)| tasks.step(cx, id, node)).collect();
+    super::results::name(&mut steps);
     let list = root.get("nodes").map_or_else(|| at.clone(), |node| node.span.clone());
     top.put_at("steps", &at, build::list(&list, steps));
     top.finish_by(TOP)

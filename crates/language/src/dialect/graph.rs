@@ -43,7 +43,8 @@ pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
     }
     let at = root.entry("nodes").map_or_else(|| super::head(root), |entry| entry.key_span.clone());
     top.put_at("outputs", &at, graph.exported(cx, root, &edges));
-    let steps: Vec<Node> = (0..graph.nodes.len()).filter(|&at| !graph.is_marker(at)).map(|at| graph.step(cx, at, &edges)).collect();
+    let mut steps: Vec<Node> = (0..graph.nodes.len()).filter(|&at| !graph.is_marker(at)).map(|at| graph.step(cx, at, &edges)).collect();
+    super::results::name(&mut steps);
     if steps.is_empty() && !graph.nodes.is_empty() {
         cx.error(Code::MissingKey, &at, "the graph has no node that does something", "add one of type `agent` or `shell`");
     }

@@ -1,0 +1,70 @@
+//! Prompts that a workflow keeps in files of their own, as AWO's do.
+
+use std::path::{Component, Path};
+
+use gorgon_language::limits::FILE_BYTES_MAX;
+
+/// The text of a file that a workflow names, or why there is none. It is looked for in the current folder, beside the workflow, and above
+/// the folder `workflows`: AWO's workflows name prompts from the root of their project.
+pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, named: &str) -> Result<String, String> {
+    let path = Path::new(named);
+    if named.contains('\0') || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err("it has to be a path below a folder, without `..`".to_owned());
+    }
+    let beside = workflow.and_then(Path::parent);
+    let project = beside.filter(|folder| folder.ends_with("workflows")).and_then(Path::parent);
+    let roots = [Some(cwd), beside, project];
+    let Some((root, file)) = roots.into_iter().flatten().map(|root| (root, root.join(path))).find(|(_, file)| file.is_file()) else {
+        return Err("there is no such file".to_owned());
+    };
+    let failed = |error: std::io::Error| error.to_string();
+    let file = file.canonicalize().map_err(failed)?;
+    if !file.starts_with(root.canonicalize().map_err(failed)?) {
+        return Err("a link leads out of the folder".to_owned());
+    }
+    let bytes = std::fs::metadata(&file).map_err(failed)?.len();
+    if bytes > FILE_BYTES_MAX as u64 {
+        return Err(format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}"));
+    }
+    String::from_utf8(std::fs::read(&file).map_err(failed)?).map_err(|_| "it is not text in UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_prompt_lies_below_the_folder_or_beside_the_workflow() {
+        let world = tempfile::tempdir().unwrap();
+        let root = world.path();
+        for (name, text) in [
+            ("project/workflows/w.yaml", ""),
+            ("project/prompts/a.md", "a"),
+            ("project/workflows/b.md", "b"),
+            ("secret.md", "s"),
+            ("here/a.md", "mine"),
+        ] {
+            fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            fs::write(root.join(name), text).unwrap();
+        }
+        fs::write(root.join("here/latin.md"), [0xe9]).unwrap();
+        std::os::unix::fs::symlink(root.join("secret.md"), root.join("here/link.md")).unwrap();
+        let workflow = root.join("project/workflows/w.yaml");
+        let read = |named: &str| read(&root.join("here"), Some(&workflow), named);
+        assert_eq!(read("prompts/a.md").as_deref(), Ok("a"));
+        assert_eq!(read("./b.md").as_deref(), Ok("b"));
+        assert_eq!(read("a.md").as_deref(), Ok("mine"));
+        for (named, why) in [
+            ("../secret.md", "without `..`"),
+            ("/etc/hostname", "without `..`"),
+            ("none.md", "no such file"),
+            ("link.md", "leads out"),
+            ("latin.md", "UTF-8"),
+            ("", "no such file"),
+        ] {
+            assert!(read(named).unwrap_err().contains(why), "{named}");
+        }
+    }
+}
