@@ -50,7 +50,7 @@ pub(crate) enum Dialect {
 /// # Errors
 /// Why the dialect cannot be told, or is not read.
 pub(crate) fn lower(source: &str, root: &Node, read: ReadFile<'_>, problems: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
-    let mut cx = Lowering { source, read, problems: Vec::new() };
+    let mut cx = Lowering { source, read, problems: Vec::new(), guesses: 0 };
     let lowered = match detect::detect(root)? {
         Dialect::Native => return Ok(None),
         Dialect::Classic => classic::lower(&mut cx, root),
@@ -59,6 +59,12 @@ pub(crate) fn lower(source: &str, root: &Node, read: ReadFile<'_>, problems: &mu
         Dialect::TaskGraph => goatclaw::lower(&mut cx, root),
         Dialect::AwoRun => awo::lower(&mut cx, root),
     };
+    if cx.is_full() {
+        // What was not told may have been an error, so the file is not used.
+        let end = root.span.end..root.span.end;
+        let more = Diagnostic::error(Code::TooLarge, "", format!("the file has more problems than these {PROBLEMS_MAX}")).help("correct these first");
+        cx.problems.push(Diagnostic { place: gorgon_core::diagnostic::Place { span: Some(end), ..more.place.clone() }, ..more });
+    }
     problems.append(&mut cx.problems);
     Ok(Some(lowered))
 }
@@ -68,6 +74,8 @@ pub(crate) struct Lowering<'a> {
     source: &'a str,
     read: ReadFile<'a>,
     problems: Vec<Diagnostic>,
+    /// How often a name was looked for among those that are like it.
+    guesses: usize,
 }
 
 impl Lowering<'_> {
@@ -80,10 +88,21 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, at: &Range<usize>, mut problem: Diagnostic) {
-        if self.problems.len() < PROBLEMS_MAX {
+        if !self.is_full() {
             problem.place.span = Some(at.clone());
             self.problems.push(problem);
         }
+    }
+
+    /// Whether nothing more is kept. What is expensive to find need not be looked for then.
+    fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
+    }
+
+    /// The known name that is probably meant. Among thousands that takes time, so a file gets so many guesses and no more.
+    fn guess<'k>(&mut self, name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+        self.guesses += 1;
+        if self.guesses > PROBLEMS_MAX { None } else { nearest(name, known) }
     }
 
     fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) {
@@ -131,6 +150,9 @@ impl Lowering<'_> {
     /// Keys of which this dialect knows nothing: its own system ignored them, so they are no error.
     fn no_effect(&mut self, map: &Node, known: &[&str]) {
         for entry in map.as_map().unwrap_or_default().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            if self.is_full() {
+                return;
+            }
             let help = match nearest(&entry.key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "leave it out".to_owned(),

@@ -169,6 +169,20 @@ fn what_nothing_runs_is_known_by_its_name() {
     }
 }
 
+/// What is not told any more may have been an error.
+#[test]
+fn a_file_with_more_problems_than_are_told_does_not_load() {
+    let step = |number: usize| serde_json::json!({"id": format!("s{number}"), "type": "openai", "action": "generate_completion", "params": {"prompt": format!("{{{{x{number}y}}}}")}, "odd": 1});
+    let file =
+        |count: usize| serde_json::json!({"id": "w", "name": "w", "variables": {}, "steps": (0..count).map(step).collect::<Vec<_>>()}).to_string();
+    let few = loaded(&file(90));
+    assert!(few.definition.is_some() && few.diagnostics.len() == 180, "{:?}", few.diagnostics.len());
+    let many = loaded(&file(300));
+    judged(&file(300), &many);
+    assert!(many.definition.is_none());
+    assert!(many.diagnostics.iter().any(|problem| problem.is_error() && problem.message.contains("more problems")));
+}
+
 static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
     let folders = DIALECTS.iter().flat_map(|dialect| [format!("dialects/{dialect}/good"), format!("dialects/{dialect}/bad")]);
     folders.chain(["dialects/detect/bad".to_owned()]).flat_map(|of| cases(&of)).map(|path| fs::read_to_string(path).unwrap()).collect()

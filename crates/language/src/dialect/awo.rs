@@ -57,13 +57,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
         top.put_at("inputs", &at, inputs);
     }
     let at = root.entry("steps").map_or_else(|| head(root), |entry| entry.key_span.clone());
-    let mut names: Vec<Node> = Vec::new();
-    for (id, step) in &steps {
-        let name = ids.find(id).unwrap_or(id);
-        if !names.iter().any(|other| other.as_text() == Some(name)) {
-            names.push(build::text(&head(step), name));
-        }
-    }
+    let names = build::names(steps.iter().map(|(id, step)| (ids.find(id).unwrap_or(id), head(step))));
     top.put_at("outputs", &at, build::list(&at, names));
     let list = root.get("steps").map_or_else(|| at.clone(), |node| node.span.clone());
     top.put_at("steps", &at, build::list(&list, lowered));
@@ -148,22 +142,20 @@ fn prompt(cx: &mut Lowering<'_>, references: &mut References, id: &str, step: &N
 
 fn depends_on(cx: &mut Lowering<'_>, ids: &Ids, step: &Node) -> Node {
     let Some(said) = given(step, "depends_on") else { return build::list(&head(step), Vec::new()) };
-    let mut before: Vec<Node> = Vec::new();
+    let mut before = Vec::new();
     for item in said.as_list().unwrap_or(std::slice::from_ref(said)) {
         let Some(id) = item.scalar() else {
             cx.wrong_type(item, "`depends_on`", "the id of a step, or a list of them");
             continue;
         };
-        match ids.find(&id) {
-            Some(name) if before.iter().any(|other| other.as_text() == Some(name)) => {}
-            Some(name) => before.push(build::text(&item.span, name)),
-            None => {
-                let help = did_you_mean(&id, ids.originals());
-                cx.error(Code::UnknownStep, &item.span, format!("`depends_on` names `{id}`, but there is no such step"), help);
-            }
+        if let Some(name) = ids.find(&id) {
+            before.push((name, item.span.clone()));
+        } else if !cx.is_full() {
+            let help = did_you_mean(&id, ids.originals());
+            cx.error(Code::UnknownStep, &item.span, format!("`depends_on` names `{id}`, but there is no such step"), help);
         }
     }
-    build::list(&said.span, before)
+    build::list(&said.span, build::names(before.into_iter()))
 }
 
 /// `output`: the answer is kept in a file as well, by a step of its own.

@@ -20,14 +20,13 @@ pub(super) fn double(text: &str, resolve: Resolve<'_>) -> Vec<Piece> {
     let mut pieces = Pieces::default();
     let mut at = 0;
     while let Some(open) = text[at..].find("{{").map(|found| at + found) {
-        let Some(close) = text[open + 2..].find("}}").map(|found| open + 2 + found) else { break };
-        let name = text[open + 2..close].trim();
-        let path = if is_path(name) { resolve(name, open..close + 2) } else { None };
+        let name = name_before(&text[open + 2..], "}}");
+        let path = name.and_then(|inner| Some((resolve(inner.trim(), open..open + inner.len() + 4)?, open + inner.len() + 4)));
         match path {
-            Some(path) => {
+            Some((path, end)) => {
                 pieces.text(&text[at..open]);
                 pieces.reference(path);
-                at = close + 2;
+                at = end;
             }
             // `{{{x}}}` is a brace before a name in braces.
             None => {
@@ -91,9 +90,9 @@ pub(super) fn open(text: &str, resolve: Resolve<'_>) -> String {
             at = found + 1;
             continue;
         };
-        let inner = rest[begin.len()..].find(end).map(|close| &rest[begin.len()..begin.len() + close]);
+        let inner = name_before(&rest[begin.len()..], end);
         let whole = inner.map_or(0, |inner| begin.len() + inner.len() + end.len());
-        let path = inner.filter(|inner| is_path(inner.trim())).and_then(|inner| resolve(inner.trim(), found..found + whole));
+        let path = inner.and_then(|inner| resolve(inner.trim(), found..found + whole));
         match path {
             Some(path) => {
                 out.push_str(&path);
@@ -148,6 +147,16 @@ pub(super) fn shell(pieces: &[Piece]) -> String {
         }
     }
     out
+}
+
+/// Longest name that is looked for: without a bound, a text of nothing but open braces would be read once for each of them.
+const NAME_BYTES_MAX: usize = 512;
+
+/// The name, spaces around it included, that ends with these braces.
+fn name_before<'t>(text: &'t str, close: &str) -> Option<&'t str> {
+    let bytes = &text.as_bytes()[..text.len().min(NAME_BYTES_MAX)];
+    let end = bytes.windows(close.len()).position(|window| window == close.as_bytes())?;
+    Some(&text[..end]).filter(|inner| is_path(inner.trim()))
 }
 
 /// A word, or words joined by dots. Ids may begin with a digit, as those of editors do.

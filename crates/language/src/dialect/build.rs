@@ -1,5 +1,6 @@
 //! Nodes that no file holds: parts of the native tree, each with the bytes of what it was made from.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use gorgon_core::step::KINDS;
@@ -15,6 +16,12 @@ pub(super) fn text(at: &Range<usize>, text: impl Into<String>) -> Node {
 
 pub(super) fn list(at: &Range<usize>, items: Vec<Node>) -> Node {
     Node { span: at.clone(), content: Content::List(items) }
+}
+
+/// Names, each once, with the bytes that say it first.
+pub(super) fn names<'a>(said: impl Iterator<Item = (&'a str, Range<usize>)>) -> Vec<Node> {
+    let mut seen = HashSet::new();
+    said.filter(|(name, _)| seen.insert(*name)).map(|(name, at)| text(&at, name)).collect()
 }
 
 /// A value that consists of numbers, words and texts of this program.

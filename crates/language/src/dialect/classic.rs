@@ -1,5 +1,6 @@
 //! Gorgon (Python)'s classic JSON: `{id, name, description, steps: [{id, type, action, params, next_step}], variables}`.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use gorgon_core::diagnostic::Code;
@@ -95,12 +96,11 @@ fn output_of(word: &str) -> Option<(&str, &str)> {
 
 /// The results of the earlier system's run: those of every step.
 fn outputs(at: &Range<usize>, order: &[usize], steps: &[(String, &Node)], names: &Ids, keys: &Keys) -> Node {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     let mut outputs = Vec::new();
     for &at in order {
         let (id, step) = &steps[at];
-        let Some(name) = names.find(id).filter(|name| !seen.contains(name)) else { continue };
-        seen.push(name);
+        let Some(name) = names.find(id).filter(|name| seen.insert(name)) else { continue };
         let own = step.get(keys.id).map_or_else(|| step.span.clone(), |node| node.span.clone());
         outputs.push(build::text(&own, name));
     }
@@ -137,11 +137,18 @@ fn chain(cx: &mut Lowering<'_>, steps: &[(String, &Node)]) -> Vec<usize> {
     if next.iter().all(Option::is_none) {
         return (0..steps.len()).collect();
     }
-    let place = |id: &str| steps.iter().position(|(other, _)| other == id);
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(steps.len());
+    for (at, (id, _)) in steps.iter().enumerate() {
+        places.entry(id).or_insert(at);
+    }
+    let place = |id: &str| places.get(id).copied();
     let mut is_broken = false;
     for (at, id) in next.iter().flatten() {
         if place(id).is_none() {
             is_broken = true;
+            if cx.is_full() {
+                break;
+            }
             let help = did_you_mean(id, steps.iter().map(|(id, _)| id.as_str()));
             cx.error(Code::UnknownStep, at, format!("`next_step` names `{id}`, but there is no such step"), help);
         }

@@ -5,6 +5,8 @@
 mod agents;
 mod task;
 
+use std::collections::{HashMap, HashSet};
+
 use gorgon_core::diagnostic::Code;
 use serde_json::json;
 
@@ -43,6 +45,7 @@ const PARALLEL_TASKS: u64 = 5;
 pub(super) struct Tasks<'n> {
     pub(super) nodes: Vec<(String, &'n Node)>,
     pub(super) ids: Ids,
+    places: HashMap<String, usize>,
 }
 
 pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
@@ -134,11 +137,15 @@ impl<'n> Tasks<'n> {
         };
         nodes.sort_by(|(_, one), (_, other)| priority(other).total_cmp(&priority(one)));
         let ids = Ids::of(nodes.iter().map(|(id, _)| id.clone()));
-        Self { nodes, ids }
+        let mut places = HashMap::with_capacity(nodes.len());
+        for (at, (id, _)) in nodes.iter().enumerate() {
+            places.entry(id.clone()).or_insert(at);
+        }
+        Self { nodes, ids, places }
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&'n Node> {
-        self.nodes.iter().find(|(other, _)| other == id).map(|(_, node)| *node)
+        self.places.get(id).map(|&at| self.nodes[at].1)
     }
 
     pub(super) fn name<'a>(&'a self, id: &'a str) -> &'a str {
@@ -155,17 +162,10 @@ impl<'n> Tasks<'n> {
 
     /// What a run gives: the results of the nodes on which no other one depends.
     fn results(&self, root: &Node) -> Node {
-        let is_needed = |id: &str| {
-            let mut needed = self.nodes.iter().filter_map(|(_, node)| node.get("dependencies")?.as_list()).flatten();
-            needed.any(|node| node.scalar().as_deref() == Some(id))
-        };
-        let mut names: Vec<Node> = Vec::new();
-        for (id, node) in self.nodes.iter().filter(|(id, _)| !is_needed(id)) {
-            let at = node.get("node_id").map_or_else(|| head(node), |node| node.span.clone());
-            if !names.iter().any(|other| other.as_text() == Some(self.name(id))) {
-                names.push(build::text(&at, self.name(id)));
-            }
-        }
+        let dependencies = self.nodes.iter().filter_map(|(_, node)| node.get("dependencies")?.as_list()).flatten();
+        let needed: HashSet<String> = dependencies.filter_map(Node::scalar).collect();
+        let last = self.nodes.iter().filter(|(id, _)| !needed.contains(id));
+        let names = build::names(last.map(|(id, node)| (self.name(id), node.get("node_id").map_or_else(|| head(node), |node| node.span.clone()))));
         build::list(&head(root), names)
     }
 }

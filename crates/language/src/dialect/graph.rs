@@ -5,6 +5,8 @@ mod condition;
 mod edges;
 mod node;
 
+use std::collections::{HashMap, HashSet};
+
 use gorgon_core::diagnostic::Code;
 
 pub(super) use self::condition::literal;
@@ -23,9 +25,10 @@ pub(super) struct Graph<'n> {
     pub(super) ids: Ids,
     /// First result of each node, by its id in the file.
     pub(super) results: Vec<&'static str>,
-    variables: Vec<&'n str>,
+    places: HashMap<String, usize>,
+    variables: HashSet<&'n str>,
     /// Names that nodes give to their results.
-    outputs: Vec<&'n str>,
+    outputs: HashSet<&'n str>,
 }
 
 pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
@@ -73,7 +76,11 @@ impl<'n> Graph<'n> {
         let results = nodes.iter().map(|(_, node)| first_result(node::native_type(node))).collect();
         let variables = root.get("variables").and_then(Node::as_map).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
         let outputs = nodes.iter().filter_map(|(_, node)| node.get("data")?.get("outputs")).flat_map(texts).collect();
-        Self { nodes, ids, results, variables, outputs }
+        let mut places = HashMap::with_capacity(nodes.len());
+        for (at, (id, _)) in nodes.iter().enumerate() {
+            places.entry(id.clone()).or_insert(at);
+        }
+        Self { nodes, ids, results, places, variables, outputs }
     }
 
     /// `start` and `end`: they only mark where the graph begins and ends.
@@ -86,7 +93,7 @@ impl<'n> Graph<'n> {
     }
 
     pub(super) fn place(&self, id: &str) -> Option<usize> {
-        self.nodes.iter().position(|(other, _)| other == id)
+        self.places.get(id).copied()
     }
 
     /// The name of a node as a step.
@@ -98,10 +105,10 @@ impl<'n> Graph<'n> {
     /// The native path of a name: a variable, a node, or `NODE_output`; what a node names as its output is native as it stands.
     pub(super) fn resolve(&self, name: &str) -> Option<String> {
         let (head, rest) = name.split_once('.').unwrap_or((name, ""));
-        if self.outputs.contains(&head) {
+        if self.outputs.contains(head) {
             return Some(name.to_owned());
         }
-        if self.variables.contains(&head) {
+        if self.variables.contains(head) {
             return Some(format!("inputs.{name}"));
         }
         let at = self.place(head).or_else(|| self.place(head.strip_suffix("_output")?))?;
@@ -139,13 +146,7 @@ impl<'n> Graph<'n> {
             let mut targets = edges.out(*at).map(|edge| edge.to).peekable();
             !self.is_marker(*at) && (targets.peek().is_none() || targets.any(|to| self.kind(to) == "end"))
         };
-        let last = (0..self.nodes.len()).filter(is_last).map(|at| build::text(&self.nodes[at].1.span, self.name(at)));
-        let mut names: Vec<Node> = Vec::new();
-        for node in last {
-            if !names.iter().any(|other| other.as_text() == node.as_text()) {
-                names.push(node);
-            }
-        }
+        let names = build::names((0..self.nodes.len()).filter(is_last).map(|at| (self.name(at), self.nodes[at].1.span.clone())));
         build::list(&super::head(root), names)
     }
 }

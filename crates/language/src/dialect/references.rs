@@ -1,9 +1,9 @@
 //! What a name in the braces of an earlier system stands for.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use gorgon_core::diagnostic::Code;
-use gorgon_core::template::nearest;
 use indexmap::IndexMap;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::types;
 
 /// The names of a file: its variables, and its steps.
 pub(super) struct References {
-    pub(super) variables: Vec<String>,
+    variables: HashSet<String>,
     /// By the id that the file says: name and first result.
     pub(super) steps: IndexMap<String, (String, &'static str)>,
     /// Reads a name as that of a step's result: the id, and what of it is meant.
@@ -25,7 +25,7 @@ pub(super) struct References {
     pub(super) say_step: fn(&str) -> String,
     /// Whether steps run one after the other, so that a name reaches only those before it.
     in_turn: bool,
-    passed: Vec<String>,
+    passed: HashSet<String>,
     /// Names that the file uses and declares nowhere: the caller of the earlier system gave them at the start.
     undeclared: IndexMap<String, Range<usize>>,
 }
@@ -38,7 +38,7 @@ impl References {
 
     pub(super) fn new(root: &Node, step_word: fn(&str) -> Option<(&str, &str)>, say_step: fn(&str) -> String) -> Self {
         let variables = root.get("variables").and_then(Node::as_map).unwrap_or_default().iter().map(|entry| entry.key.clone()).collect();
-        Self { variables, steps: IndexMap::new(), step_word, say_step, passed: Vec::new(), in_turn: false, undeclared: IndexMap::new() }
+        Self { variables, steps: IndexMap::new(), step_word, say_step, passed: HashSet::new(), in_turn: false, undeclared: IndexMap::new() }
     }
 
     /// Names a step of this native type.
@@ -49,16 +49,20 @@ impl References {
 
     /// Says that this step has run when the next is read.
     pub(super) fn pass(&mut self, original: &str) {
-        self.passed.push(original.to_owned());
+        self.passed.insert(original.to_owned());
     }
 
     /// The native path of a name. What names nothing is reported, or has to be given at the start.
     pub(super) fn resolve(&mut self, cx: &mut Lowering<'_>, name: &str, at: &Range<usize>) -> Option<String> {
+        // Nobody reads on, and names that are looked for among thousands take time.
+        if cx.is_full() {
+            return None;
+        }
         let (head, rest) = name.split_once('.').map_or((name, ""), |(head, rest)| (head, rest));
-        let is_variable = self.variables.iter().any(|known| known == head);
+        let is_variable = self.variables.contains(head);
         if let Some((id, field)) = (self.step_word)(name) {
             if let Some((step, main)) = self.steps.get(id) {
-                if self.in_turn && !self.passed.iter().any(|passed| passed == id) {
+                if self.in_turn && !self.passed.contains(id) {
                     let message = format!("`{name}` is the result of step `{id}`, which has not run by then");
                     cx.error(Code::UnknownReference, at, message, "steps run one after the other; a step can name those before it");
                     return None;
@@ -66,20 +70,20 @@ impl References {
                 return Some(format!("steps.{step}.{}", if field.is_empty() { main } else { field }));
             }
             if !is_variable {
-                let near = nearest(id, self.steps.keys().map(String::as_str)).map(self.say_step);
+                let near = cx.guess(id, self.steps.keys().map(String::as_str)).map(self.say_step);
                 let help = near.map_or_else(|| "a step is named by its id".to_owned(), |near| format!("did you mean `{near}`?"));
                 cx.error(Code::UnknownReference, at, format!("`{name}` names the result of a step `{id}`, but there is none"), help);
                 return None;
             }
         }
-        if !is_variable {
+        if !is_variable && !self.undeclared.contains_key(head) {
             let said: Vec<String> = self.steps.keys().map(|id| (self.say_step)(id)).collect();
-            if let Some(near) = nearest(head, self.variables.iter().chain(&said).map(String::as_str)) {
+            if let Some(near) = cx.guess(head, self.variables.iter().chain(&said).map(String::as_str)) {
                 let message = format!("`{head}` is neither a variable nor the result of a step");
                 cx.error(Code::UnknownReference, at, message, format!("did you mean `{near}`?"));
                 return None;
             }
-            self.undeclared.entry(head.to_owned()).or_insert_with(|| at.clone());
+            self.undeclared.insert(head.to_owned(), at.clone());
         }
         Some(if rest.is_empty() { format!("inputs.{head}") } else { format!("inputs.{head}.{rest}") })
     }

@@ -196,7 +196,8 @@ impl Tasks<'_> {
         if !lines.is_empty() {
             parts.push(lines.join("\n"));
         }
-        params.put_text("prompt", &head(node), parts.join("\n\n"));
+        let at = if input.as_map().is_some_and(|map| !map.is_empty()) { input.span.clone() } else { head(node) };
+        params.put_text("prompt", &at, parts.join("\n\n"));
         params.put_text("role", &head(node), role);
         if let Some(rule) = given(node, "validation_rule") {
             match rule.as_text() {

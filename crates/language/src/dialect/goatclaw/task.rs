@@ -61,7 +61,7 @@ impl Tasks<'_> {
 
     fn dependencies(&self, cx: &mut Lowering<'_>, node: &Node) -> Node {
         let Some(list) = given(node, "dependencies") else { return build::list(&head(node), Vec::new()) };
-        let mut before: Vec<Node> = Vec::new();
+        let mut before = Vec::new();
         if list.as_list().is_none() {
             cx.wrong_type(list, "`dependencies`", "a list of ids");
         }
@@ -70,14 +70,14 @@ impl Tasks<'_> {
                 cx.wrong_type(item, "an element of `dependencies`", "the id of a node");
                 continue;
             };
-            if self.find(&id).is_none() {
+            if let Some(name) = self.ids.find(&id) {
+                before.push((name, item.span.clone()));
+            } else if !cx.is_full() {
                 let help = did_you_mean(&id, self.ids.originals());
                 cx.error(Code::UnknownStep, &item.span, format!("`dependencies` names `{id}`, but there is no such node"), help);
-            } else if !before.iter().any(|other| other.as_text() == Some(self.name(&id))) {
-                before.push(build::text(&item.span, self.name(&id)));
             }
         }
-        build::list(&list.span, before)
+        build::list(&list.span, build::names(before.into_iter()))
     }
 
     /// A value of `input_data`, with the nodes that it names.
@@ -90,7 +90,10 @@ impl Tasks<'_> {
             let path = self.resolve(name);
             // GOATCLAW itself had no references: braces around anything else are text, unless an id was meant.
             let head = name.split('.').next().unwrap_or(name);
-            if let Some(near) = gorgon_core::template::nearest(head, self.ids.originals()).filter(|_| path.is_none()) {
+            if path.is_none()
+                && !cx.is_full()
+                && let Some(near) = cx.guess(head, self.ids.originals())
+            {
                 let at = cx.inside(node, &inner);
                 cx.warning(Code::UnknownReference, &at, format!("`{head}` is no node, so these braces are text"), format!("did you mean `{near}`?"));
             }

@@ -3,7 +3,7 @@
 use gorgon_core::diagnostic::Code;
 
 use super::Graph;
-use super::edges::{Edge, Edges};
+use super::edges::Edges;
 use crate::dialect::build::{self, Map};
 use crate::dialect::{Lowering, given, head};
 use crate::node::Node;
@@ -29,38 +29,16 @@ impl Graph<'_> {
                 );
             }
         }
-        for edge in edges.out(at).filter(|edge| way(edge).is_none()) {
+        for edge in edges.out(at).filter(|edge| edge.way().is_none()) {
             let span = edge.handle.as_ref().map_or_else(|| edge.at.clone(), |(_, span)| span.clone());
             let message = format!("an edge out of branch `{id}` does not say for which answer it stands");
             cx.error(Code::BadValue, &span, message, "set `sourceHandle` to `true` or `false`");
         }
         for (key, answer) in [("then", true), ("else", false)] {
-            let mut chosen: Vec<Node> = Vec::new();
-            for edge in edges.out(at).filter(|edge| way(edge) == Some(answer) && !self.is_marker(edge.to) && self.chooses(at, edge.to, edges)) {
-                let name = self.name(edge.to);
-                if !chosen.iter().any(|other| other.as_text() == Some(name)) {
-                    chosen.push(build::text(&edge.at, name));
-                }
-            }
+            let chosen = edges.out(at).filter(|edge| edge.way() == Some(answer) && !self.is_marker(edge.to) && edges.chooses(at, edge.to));
+            let chosen = build::names(chosen.map(|edge| (self.name(edge.to), edge.at.clone())));
             params.put_at(key, &head(node), build::list(&head(node), chosen));
         }
         is_read.then_some(())
-    }
-
-    /// Whether a node runs only on one way of a branch. A node that the other way leads to as well runs in any case, after the branch.
-    pub(super) fn chooses(&self, branch: usize, target: usize, edges: &Edges) -> bool {
-        let mut ways = edges.out(branch).filter(|edge| edge.to == target).filter_map(way);
-        let Some(own) = ways.next() else { return false };
-        let other = edges.out(branch).filter(|edge| way(edge) == Some(!own)).map(|edge| edge.to);
-        ways.all(|way| way == own) && !edges.after(other).contains(&target)
-    }
-}
-
-/// The answer for which an edge stands.
-fn way(edge: &Edge) -> Option<bool> {
-    match edge.handle.as_ref()?.0.as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The edges of a graph: where they lead from and to.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use gorgon_core::diagnostic::Code;
@@ -20,7 +20,14 @@ pub(super) struct Edge {
     pub(super) at: Range<usize>,
 }
 
-pub(super) struct Edges(Vec<Edge>);
+pub(super) struct Edges {
+    all: Vec<Edge>,
+    /// By node: the edges out of it, and into it.
+    out: Vec<Vec<usize>>,
+    into: Vec<Vec<usize>>,
+    /// Branch and node: the nodes that run only on one way of a branch.
+    chosen: HashSet<(usize, usize)>,
+}
 
 const KEYS: &[&str] = &[
     "id",
@@ -70,27 +77,62 @@ impl Edges {
                 edges.push(Edge { from, to, handle, at });
             }
         }
-        Self(edges)
+        let mut found =
+            Self { out: vec![Vec::new(); graph.nodes.len()], into: vec![Vec::new(); graph.nodes.len()], all: edges, chosen: HashSet::new() };
+        for (number, edge) in found.all.iter().enumerate() {
+            found.out[edge.from].push(number);
+            found.into[edge.to].push(number);
+        }
+        for branch in (0..graph.nodes.len()).filter(|&at| graph.kind(at) == "branch") {
+            found.choose(branch);
+        }
+        found
     }
 
     pub(super) fn out(&self, from: usize) -> impl Iterator<Item = &Edge> {
-        self.0.iter().filter(move |edge| edge.from == from)
+        self.out[from].iter().map(|&number| &self.all[number])
     }
 
     pub(super) fn into(&self, to: usize) -> impl Iterator<Item = &Edge> {
-        self.0.iter().filter(move |edge| edge.to == to)
+        self.into[to].iter().map(|&number| &self.all[number])
     }
 
-    /// Everything that comes after some nodes, these included.
-    pub(super) fn after(&self, from: impl Iterator<Item = usize>) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<usize> = from.collect();
+    /// Whether a node runs only on one way of a branch. A node that the other way leads to as well runs in any case, after the branch.
+    pub(super) fn chooses(&self, branch: usize, target: usize) -> bool {
+        self.chosen.contains(&(branch, target))
+    }
+
+    fn choose(&mut self, branch: usize) {
+        let ways =
+            [true, false].map(|answer| -> Vec<usize> { self.out(branch).filter(|edge| edge.way() == Some(answer)).map(|edge| edge.to).collect() });
+        for (own, other) in [(0, 1), (1, 0)] {
+            let reached = self.after(&ways[other]);
+            self.chosen.extend(ways[own].iter().filter(|&&target| !reached[target]).map(|&target| (branch, target)));
+        }
+    }
+
+    /// Which nodes come after some, these included.
+    fn after(&self, from: &[usize]) -> Vec<bool> {
+        let mut found = vec![false; self.out.len()];
+        let mut open = from.to_vec();
         while let Some(at) = open.pop() {
-            if found.insert(at) {
+            if !found[at] {
+                found[at] = true;
                 open.extend(self.out(at).map(|edge| edge.to));
             }
         }
         found
+    }
+}
+
+impl Edge {
+    /// Of a branch: the answer for which it stands.
+    pub(super) fn way(&self) -> Option<bool> {
+        match self.handle.as_ref()?.0.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -105,7 +147,7 @@ fn end(cx: &mut Lowering<'_>, edge: &Node, key: &str, graph: &Graph<'_>) -> Opti
         return None;
     };
     let found = graph.place(&id);
-    if found.is_none() {
+    if found.is_none() && !cx.is_full() {
         let way = if key == "source" { "comes from" } else { "leads to" };
         let help = did_you_mean(&id, graph.ids.originals());
         cx.error(Code::UnknownStep, &node.span, format!("an edge {way} `{id}`, but there is no such node"), help);

@@ -161,6 +161,9 @@ impl Graph<'_> {
             if let Some(path) = self.resolve(name) {
                 return Some(format!("${{{path}}}"));
             }
+            if cx.is_full() {
+                return None;
+            }
             let at = cx.inside(node, &inner);
             cx.error(Code::UnknownReference, &at, format!("`{name}` is neither a variable nor a node"), self.known(name));
             // It has been told, and is no matter for those that read on.
@@ -170,14 +173,9 @@ impl Graph<'_> {
 
     /// The nodes before it. Those that a branch chooses are named by the branch instead.
     fn depends_on(&self, at: usize, edges: &Edges) -> Node {
-        let mut before: Vec<Node> = Vec::new();
-        for edge in edges.into(at).filter(|edge| !self.is_marker(edge.from)) {
-            let is_chosen = self.kind(edge.from) == "branch" && self.chooses(edge.from, at, edges);
-            let name = self.name(edge.from);
-            if !is_chosen && !before.iter().any(|other| other.as_text() == Some(name)) {
-                before.push(build::text(&edge.at, name));
-            }
-        }
+        let is_chosen = |from: usize| self.kind(from) == "branch" && edges.chooses(from, at);
+        let before = edges.into(at).filter(|edge| !self.is_marker(edge.from) && !is_chosen(edge.from));
+        let before = build::names(before.map(|edge| (self.name(edge.from), edge.at.clone())));
         build::list(&head(self.nodes[at].1), before)
     }
 }
