@@ -9,8 +9,8 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Color;
 use crate::verbs::{
-    Agent, Approve, Cancel, Completions, Config, Convert, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry, RunVerb, Runs,
-    Schema, Show, Signal, Validate, Watch, Workflow,
+    Agent, Approve, Cancel, Completions, Config, Convert, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry,
+    RunVerb, Runs, Schema, Show, Signal, Validate, Watch, Workflow,
 };
 
 /// A durable runtime for workflows of AI agents.
