@@ -7,6 +7,7 @@
 mod command;
 mod create;
 mod export;
+mod fork;
 mod frame;
 mod log;
 mod problem;
@@ -19,6 +20,7 @@ mod waiting;
 pub use self::command::{Cancel, CommandName, Decide, Pause, Resolve, Resume, Retry, Signal, Verdict};
 pub use self::create::{CreateRun, Start};
 pub use self::export::Export;
+pub use self::fork::{Fork, Forked, Version};
 pub use self::frame::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT_PROBLEM, OutputFrame};
 pub use self::log::{Log, Logs};
 pub use self::problem::{Problem, status_of};

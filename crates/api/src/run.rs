@@ -4,6 +4,7 @@ use gorgon_core::budget::Balance;
 use gorgon_core::call::FailureClass;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::event::HaltReason;
+use gorgon_core::fork::Fork;
 use gorgon_core::ids::{ContentHash, RunId, StepId};
 use gorgon_core::money::{Amounts, Meter};
 use gorgon_core::payload::Payload;
@@ -57,6 +58,9 @@ pub struct Run {
     pub definition: Option<ContentHash>,
     /// The hash of the text that the definition was loaded from.
     pub source: Option<ContentHash>,
+    /// The run that it was made out of, and what it keeps of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The file that it was started from, absolute.
     pub file: Option<String>,
     /// The folder in which it was started.
@@ -138,6 +142,7 @@ impl Run {
             inputs: created.map_or_else(empty, |created| created.inputs.clone()),
             definition: created.map(|created| created.definition),
             source: created.and_then(|created| created.source),
+            fork: created.and_then(|created| created.fork.as_deref().cloned()),
             file: start.and_then(|start| start.file.clone()),
             folder: start.map(|start| start.folder.clone()).unwrap_or_default(),
             by: start.map(|start| start.by.clone()).unwrap_or_default(),

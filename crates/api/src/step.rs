@@ -34,6 +34,9 @@ pub struct RunStep {
     /// Whether the simulator answered for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
+    /// Whether its result was kept of another run, and cost nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
     /// Its elements, if it runs once for each of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Items>,
@@ -97,6 +100,7 @@ impl RunStep {
             tokens: step.charged.tokens,
             calls: step.charged.calls,
             simulated: models.is_some_and(|models| is_simulated(node, step, models)),
+            kept: step.kept,
             items: node.items.is_some().then(|| Items::of(step)),
             outputs: step.outputs.clone(),
             error: step.failure.clone().or_else(|| if node.items.is_none() && step.status != StepStatus::Succeeded { plain() } else { None }),

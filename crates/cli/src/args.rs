@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Color;
 use crate::verbs::{
-    Agent, Approve, Cancel, Completions, Config, Convert, Doctor, Export, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry,
+    Agent, Approve, Cancel, Completions, Config, Convert, Doctor, Export, Fork, Holder, Init, List, Pause, PlanVerb, Reject, Resolve, Resume, Retry,
     RunVerb, Runs, Schema, Show, Signal, Validate, Watch, Workflow,
 };
 
@@ -59,6 +59,7 @@ pub(crate) enum Verb {
     Watch(Watch),
     Resume(Resume),
     Retry(Retry),
+    Fork(Fork),
     Cancel(Cancel),
     Pause(Pause),
     Approve(Approve),
@@ -90,6 +91,7 @@ impl Verb {
             Self::Watch(verb) => Box::pin(verb.run(context)).await,
             Self::Resume(verb) => Box::pin(verb.run(context)).await,
             Self::Retry(verb) => Box::pin(verb.run(context)).await,
+            Self::Fork(verb) => Box::pin(verb.run(context)).await,
             Self::Cancel(verb) => Box::pin(verb.run(context)).await,
             Self::Pause(verb) => Box::pin(verb.run(context)).await,
             Self::Approve(verb) => Box::pin(verb.run(context)).await,

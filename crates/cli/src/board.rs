@@ -37,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) attempt: u32,
     pub(crate) charged: Amounts,
     pub(crate) simulated: bool,
+    /// Whether its result was kept of another run.
+    pub(crate) kept: bool,
     /// What there is to know in a few words.
     pub(crate) note: String,
     /// The last line of its live output.
@@ -57,6 +59,7 @@ impl Board {
             attempt: 0,
             charged: Amounts::ZERO,
             simulated: false,
+            kept: false,
             note: String::new(),
             tail: String::new(),
             started_at: None,
@@ -86,6 +89,7 @@ impl Board {
             row.attempt = step.attempts;
             row.charged = Amounts { cost_nano_usd: step.cost_nano_usd, tokens: step.tokens, calls: step.calls };
             row.simulated = step.simulated;
+            row.kept = step.kept;
             (row.started_at, row.ended_at) = (step.started_at, step.ended_at);
             if let Some(error) = step.error.as_ref().filter(|_| step.status != StepStatus::Succeeded) {
                 row.note = first_line(&error.message);
@@ -119,7 +123,10 @@ impl Board {
     pub(crate) fn apply(&mut self, at: Time, event: &Event) {
         self.events += 1;
         match event {
-            Event::RunCreated(_) => self.status = RunStatus::Running,
+            Event::RunCreated(created) => {
+                self.status = RunStatus::Running;
+                created.fork.iter().flat_map(|fork| &fork.kept).for_each(|step| self.change(step, |row| row.kept = true));
+            }
             Event::StatusChanged { status } => self.status = *status,
             Event::StepSkipped { step, reason } => self.skip(step, *reason, at),
             Event::GroupOpened { step } => self.start(step, at),
@@ -176,6 +183,7 @@ impl Board {
             Event::Reopened { steps, keep, .. } => {
                 for step in steps {
                     self.change(step, |row| (row.status, row.note, row.started_at, row.ended_at) = (StepStatus::Pending, String::new(), None, None));
+                    self.change(step, |row| row.kept = false);
                 }
                 for step in keep {
                     self.change(step, |row| (row.status, row.note, row.ended_at) = (StepStatus::Running, String::new(), None));
@@ -207,6 +215,9 @@ impl Board {
             (row.status, row.note, row.ended_at) = (status, first_line(note), Some(at));
             row.started_at.get_or_insert(at);
             row.tail.clear();
+            if row.kept && row.note.is_empty() {
+                "kept".clone_into(&mut row.note);
+            }
         });
     }
 

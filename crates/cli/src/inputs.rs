@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::fault::{Fault, Located};
-use crate::workflow::Workflow;
 
 /// Longest input that is read from a file or from standard input.
 const BYTES_MAX: u64 = 8 << 20;
@@ -30,7 +29,7 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// The values, by name.
-    pub(crate) fn read(&self, context: &Context, workflow: &Workflow) -> Result<BTreeMap<String, Value>, Fault> {
+    pub(crate) fn read(&self, context: &Context, definition: &Definition) -> Result<BTreeMap<String, Value>, Fault> {
         let mut given = BTreeMap::new();
         let mut problems = Vec::new();
         if let Some(file) = &self.file {
@@ -45,7 +44,7 @@ impl Inputs {
                 let fault = Fault::new(Code::BadInput, format!("`--input {value}` has no `=`"));
                 return Err(fault.help("write `--input name=value`, `--input name=@file`, or `--input -`"));
             };
-            match one(context, &workflow.definition, name, text)? {
+            match one(context, definition, name, text)? {
                 Ok(value) => drop(given.insert(name.to_owned(), value)),
                 Err(problem) => problems.push(problem),
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gorgon_api::{CommandName, CreateRun, Export, Logs, Problem, RUNS, Run, RunList, RunQuery};
+use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, Logs, Problem, RUNS, Run, RunList, RunQuery};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -108,6 +108,14 @@ impl Client {
             return Ok(Frames::of(response.into_body()));
         }
         Err(refusal(response).await)
+    }
+
+    /// Makes a new run out of one, or says what it would be.
+    ///
+    /// # Errors
+    /// It was not made, or the connection broke.
+    pub async fn fork(&self, run: &str, fork: &Fork) -> Result<Forked, Error> {
+        self.post(&format!("{RUNS}/{}/fork", escape(run)), fork).await
     }
 
     /// Gives a command to a run; answers how the run stands after it.

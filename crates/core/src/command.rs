@@ -31,7 +31,7 @@ use self::decider::Decider;
 pub use self::decider::{Blocked, Decided};
 use crate::call::Outcome;
 use crate::diagnostic::Code;
-use crate::event::RunCreated;
+use crate::event::{Event, RunCreated};
 use crate::facts::Facts;
 use crate::ids::{CallId, ContentHash, StepId};
 use crate::payload::Payload;
@@ -42,6 +42,13 @@ use crate::run::RunState;
 pub enum Command {
     /// Begin.
     Create(Box<RunCreated>),
+    /// Begin with what is kept of another run.
+    Fork {
+        /// What the run is pinned to; says where it comes from.
+        created: Box<RunCreated>,
+        /// The events that bring in what is kept.
+        kept: Vec<Event>,
+    },
     /// A call has ended.
     CompleteCall {
         /// Which.
@@ -187,12 +194,13 @@ pub fn decide(state: &RunState, command: Command, facts: &Facts<'_>) -> Result<D
 /// # Errors
 /// Why it is not done.
 pub fn decide_in_place(state: &mut RunState, command: Command, facts: &Facts<'_>) -> Result<Decided, Rejection> {
-    if state.created.is_none() && !matches!(command, Command::Create(_)) {
+    if state.created.is_none() && !matches!(command, Command::Create(_) | Command::Fork { .. }) {
         return Err(Rejection::state("the run does not exist yet"));
     }
     let mut decider = Decider::new(state, facts);
     match command {
         Command::Create(created) => decider.create(*created)?,
+        Command::Fork { created, kept } => decider.fork(*created, kept)?,
         Command::CompleteCall { call, outcome } => decider.complete_call(&call, outcome)?,
         Command::Tick => decider.tick()?,
         Command::Recover => decider.recover()?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::{BudgetKey, LedgerOp, Limits, Scope};
 use crate::call::{Failure, Outcome, Request};
 use crate::definition::{EffectClass, OnExhausted};
+use crate::fork::Fork;
 use crate::ids::{CallId, ContentHash, RunId, StepId};
 use crate::money::{Amounts, Meter, ModelPrice};
 use crate::payload::Payload;
@@ -315,6 +316,9 @@ pub struct RunCreated {
     /// Budgets above the run that it draws on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<Scope>,
+    /// The run that it was made out of, and what it keeps of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Box<Fork>>,
 }
 
 /// Where and with what a run was started. Later processes see these, not their own.
@@ -410,6 +414,12 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// Whether the workflow left it out by itself: not because of a failure, and not at the end because nobody needed it.
+    #[must_use]
+    pub fn is_a_choice(self) -> bool {
+        matches!(self, Self::Condition | Self::Branch | Self::NotReached)
+    }
+
     /// In words.
     #[must_use]
     pub fn sentence(self) -> &'static str {

@@ -16,6 +16,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod event_codec;
 pub mod facts;
+pub mod fork;
 pub mod ids;
 pub mod money;
 pub mod payload;

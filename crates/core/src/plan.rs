@@ -12,7 +12,7 @@ mod select;
 use serde::{Deserialize, Serialize};
 
 pub use self::compile::compile;
-pub use self::cost::{Cost, Verdict, cost};
+pub use self::cost::{Cost, Verdict, cost, cost_of_rest};
 pub use self::edges::{find_cycle, names_for, names_of, sibling_edges};
 pub use self::program::{Code, GuardCode, ItemsCode, Node, NodeIx, Program};
 use crate::ids::{ContentHash, StepId};

@@ -1,5 +1,7 @@
 //! The engine: what surfaces talk to. It knows which runs have an owner, and makes one for those that need it.
 
+mod creation;
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -9,33 +11,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use gorgon_core::budget::{BudgetKey, Limits, Scope};
+use gorgon_core::budget::{BudgetKey, Scope};
 use gorgon_core::call::Family;
-use gorgon_core::command::{Blocked, Command, NewRun, new_run};
-use gorgon_core::definition::Definition;
-use gorgon_core::event::{Event, Start};
+use gorgon_core::command::{Blocked, Command};
+use gorgon_core::event::Event;
 use gorgon_core::facts::{Facts, Refused};
-use gorgon_core::ids::{ContentHash, RunId};
+use gorgon_core::ids::RunId;
 use gorgon_core::money::{Meter, PriceTable};
-use gorgon_core::plan::{Cost, Program};
 use gorgon_core::run::{RunState, RunStatus};
 use gorgon_core::time::Timestamp;
 use gorgon_ports::{BudgetRow, Clock, Entropy, Executor, Journal, Ledger, Receipt, RunFilter, RunKey, RunNo, RunRow, Runs, StoreError, TenantScope};
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::error::{CommandError, CreateError, ReadError};
+use crate::error::{CommandError, ReadError};
 use crate::feed::{Live, Published, StatusWatch, Watch, Watchers, status_after};
 use crate::gate::Gate;
 use crate::history::{self, Recorded};
 use crate::mailbox::{MAILBOX_MAX, Mailbox, Message, Whereabouts};
 use crate::options::Options;
 use crate::output::Output;
-use crate::owner::{CreateFailed, Created, Ended, Owner};
-use crate::programs::{Programs, blob};
+use crate::owner::{Created, Ended, Owner};
+use crate::programs::Programs;
 use crate::sleepers::Sleepers;
+
+pub use self::creation::{CreateRun, Cut, ForkRun, Forked, Version};
 
 /// Runs taken up in one read at the start.
 const TAKEN_UP_AT_ONCE: u32 = 1_000;
@@ -55,23 +56,6 @@ pub struct Activity {
     pub active_runs: usize,
     /// Why the engine cannot go on, if it cannot.
     pub broken: Option<StoreError>,
-}
-
-/// A run to be created.
-#[derive(Debug, Clone)]
-pub struct CreateRun {
-    /// What runs.
-    pub definition: Arc<Definition>,
-    /// The text that it was loaded from.
-    pub source: Option<String>,
-    /// What is to be reached; empty: what the definition says.
-    pub goals: Vec<String>,
-    /// Values of inputs.
-    pub inputs: BTreeMap<String, Value>,
-    /// Where and with what it starts.
-    pub start: Start,
-    /// Limits that take the place of the definition's.
-    pub limits: Limits,
 }
 
 /// The engine. Cheap to clone.
@@ -154,91 +138,6 @@ impl Engine {
             engine.shared.tasks.spawn(async move { shared.wake_sleepers().await });
         }
         Ok(engine)
-    }
-
-    /// Creates a run and starts what can start. Answers when that is on disk.
-    ///
-    /// # Errors
-    /// Everything that keeps it from starting; then nothing was written.
-    pub async fn create(&self, new: CreateRun) -> Result<(RunId, Cost), CreateError> {
-        self.create_for(new, None).await
-    }
-
-    /// As [`create`](Self::create); and what it comes to, when the run has ended or nothing of it moves without somebody. If it sleeps, or the engine ends,
-    /// before that, nothing comes.
-    ///
-    /// # Errors
-    /// Everything that keeps it from starting; then nothing was written.
-    pub async fn create_and_follow(&self, new: CreateRun) -> Result<(RunId, Cost, oneshot::Receiver<Arc<RunState>>), CreateError> {
-        let (tell, rest) = oneshot::channel();
-        let (id, cost) = self.create_for(new, Some(tell)).await?;
-        Ok((id, cost, rest))
-    }
-
-    async fn create_for(&self, new: CreateRun, asker: Option<oneshot::Sender<Arc<RunState>>>) -> Result<(RunId, Cost), CreateError> {
-        self.shared.not_broken()?;
-        let prepared = self.shared.programs.get(&new.definition, &new.goals).map_err(CreateError::Invalid)?;
-        let program = Arc::clone(&prepared.program);
-        let source = new.source.map(Bytes::from);
-        let mut start = new.start;
-        start.tenant.clone_from(&self.shared.tenant.0);
-        let wanted = NewRun {
-            id: RunId(uuid::Uuid::now_v7().as_u128()),
-            source: source.as_ref().map(|text| ContentHash::of(text)),
-            inputs: new.inputs,
-            start,
-            limits: new.limits,
-            scopes: self.shared.scopes.clone(),
-            providers: self.shared.providers.clone(),
-        };
-        let (created, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
-        let id = created.id;
-        let mut blobs = prepared.blobs.to_vec();
-        blobs.extend(source.map(blob));
-        // What this engine has put on disk before is there; looking for it again would cost every run of the same workflow as much as its first one.
-        blobs.retain(|blob| !self.shared.programs.is_stored(&blob.hash));
-        let stored: Vec<ContentHash> = blobs.iter().map(|blob| blob.hash).collect();
-        let shared = Arc::clone(&self.shared);
-        // Whoever asks may go away at any await; a run that is on disk gets its owner all the same.
-        let making = self
-            .shared
-            .tasks
-            .spawn(async move { Owner::create(Arc::clone(&shared), program, created, blobs).await.map(|made| shared.adopt(made, asker)) });
-        match making.await {
-            Ok(Ok(())) => {
-                self.shared.programs.note_stored(stored);
-                Ok((id, cost))
-            }
-            Ok(Err(CreateFailed::Rejected(rejection))) => Err(CreateError::Rejected(rejection)),
-            Ok(Err(CreateFailed::Store(error))) => Err(CreateError::Store(error)),
-            Err(_) => Err(CreateError::Store(self.shared.why_broken())),
-        }
-    }
-
-    /// Judges a definition as [`create`](Self::create) would, and writes nothing.
-    ///
-    /// # Errors
-    /// Everything that keeps it from starting.
-    pub fn preview(
-        &self,
-        definition: &Arc<Definition>,
-        goals: &[String],
-        inputs: BTreeMap<String, Value>,
-        start: Start,
-        limits: Limits,
-    ) -> Result<(Arc<Program>, Cost), CreateError> {
-        let program = self.shared.programs.get(definition, goals).map(|prepared| Arc::clone(&prepared.program)).map_err(CreateError::Invalid)?;
-        let wanted = NewRun {
-            id: RunId(0),
-            source: None,
-            inputs,
-            start,
-            limits,
-            scopes: self.shared.scopes.clone(),
-            providers: self.shared.providers.clone(),
-        };
-        let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
-        Ok((program, cost))
     }
 
     /// Puts a request to a run. Answers when what came of it is on disk.

@@ -18,6 +18,32 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
+/// A run was not made out of another.
+#[derive(Debug, thiserror::Error)]
+pub enum ForkError {
+    /// No run has this id.
+    #[error("no run has this id")]
+    UnknownRun,
+    /// What was asked for cannot start.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+}
+
+impl From<ReadError> for ForkError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::UnknownRun => Self::UnknownRun,
+            ReadError::Store(error) => Self::Create(CreateError::Store(error)),
+        }
+    }
+}
+
+impl From<StoreError> for ForkError {
+    fn from(error: StoreError) -> Self {
+        Self::Create(CreateError::Store(error))
+    }
+}
+
 /// A command was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {

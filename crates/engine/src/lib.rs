@@ -19,8 +19,8 @@ mod programs;
 mod sleepers;
 mod system;
 
-pub use self::engine::{Activity, CreateRun, Engine};
-pub use self::error::{CommandError, CreateError, ReadError};
+pub use self::engine::{Activity, CreateRun, Cut, Engine, ForkRun, Forked, Version};
+pub use self::error::{CommandError, CreateError, ForkError, ReadError};
 pub use self::feed::{Frame, StatusWatch, Watch};
 pub use self::history::Recorded;
 pub use self::options::{Options, Permits};

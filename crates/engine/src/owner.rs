@@ -89,8 +89,14 @@ impl Owner {
         Ok(Self { shared, run, state, head, status_on_disk, calls, mail, blocked: false, again: false, asker: None })
     }
 
-    /// Creates a run: its first append is its creation and the start of what can start.
-    pub(crate) async fn create(shared: Arc<Shared>, program: Arc<Program>, created: RunCreated, blobs: Vec<Blob>) -> Result<Created, CreateFailed> {
+    /// Creates a run: its first append is its creation, what it keeps of another one, and the start of what can start.
+    pub(crate) async fn create(
+        shared: Arc<Shared>,
+        program: Arc<Program>,
+        created: RunCreated,
+        kept: Vec<Event>,
+        blobs: Vec<Blob>,
+    ) -> Result<Created, CreateFailed> {
         let mut state = RunState::new(program);
         let new = NewRun {
             id: created.id,
@@ -105,9 +111,14 @@ impl Owner {
         for round in 0..=REFUSALS_MAX {
             let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
-            let decided = decide_in_place(&mut state, Command::Create(Box::new(created.clone())), &facts).map_err(CreateFailed::Rejected);
-            shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| decided.events.as_slice()));
+            let created = Box::new(created.clone());
+            let command = if kept.is_empty() { Command::Create(created) } else { Command::Fork { created, kept: kept.clone() } };
+            let decided = decide_in_place(&mut state, command, &facts).map_err(CreateFailed::Rejected);
+            // What is kept was called by another run, and takes no permit of this one.
+            let ordered = |decided: &Decided| decided.events.len().min(1 + kept.len());
+            shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| &decided.events[ordered(decided)..]));
             let decided = decided?;
+            let ordered = ordered(&decided);
             let mut encoded = Encoded::of(&state, Head::START, &decided.events, facts.now);
             encoded.append.create = Some(new.clone());
             encoded.append.blobs.extend(blobs.iter().cloned());
@@ -121,11 +132,11 @@ impl Owner {
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
-                    shared.release(&decided.events);
+                    shared.release(&decided.events[ordered..]);
                     state = RunState::new(Arc::clone(&state.program));
                 }
                 Commit::Refused(refusal) => {
-                    shared.release(&decided.events);
+                    shared.release(&decided.events[ordered..]);
                     let error = refusal_error(&refusal);
                     if !error.is_transient() {
                         shared.break_down(error.clone());
@@ -133,7 +144,7 @@ impl Owner {
                     return Err(CreateFailed::Store(error));
                 }
                 Commit::Unknown(why) => {
-                    shared.release(&decided.events);
+                    shared.release(&decided.events[ordered..]);
                     let error = unknown(&why);
                     shared.break_down(error.clone());
                     return Err(CreateFailed::Store(error));

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gorgon_api::{PROBLEM_JSON, Problem};
 use gorgon_core::diagnostic::Code;
-use gorgon_engine::{CommandError, CreateError, ReadError};
+use gorgon_engine::{CommandError, CreateError, ForkError, ReadError};
 use gorgon_ports::StoreError;
 
 /// A problem on its way out.
@@ -52,6 +52,15 @@ impl From<CreateError> for Refused {
             CreateError::Invalid(diagnostics) => Self(Box::new(Problem::of_diagnostics(diagnostics))),
             CreateError::Rejected(rejection) => Self(Box::new(rejection.into())),
             CreateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForkError> for Refused {
+    fn from(error: ForkError) -> Self {
+        match error {
+            ForkError::UnknownRun => Self::new(Code::UnknownRun, "no run has this id"),
+            ForkError::Create(error) => error.into(),
         }
     }
 }

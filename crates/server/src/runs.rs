@@ -4,6 +4,7 @@ mod command;
 mod create;
 mod events;
 mod export;
+mod fork;
 mod list;
 mod named;
 mod show;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> Router<Engine> {
         .route("/v1/runs/{id}/events", get(events::events))
         .route("/v1/runs/{id}/export", get(export::export))
         .route("/v1/runs/{id}/logs", get(export::logs))
+        .route("/v1/runs/{id}/fork", post(fork::fork))
         .route("/v1/runs/{id}/commands/{name}", post(command::command))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
 }

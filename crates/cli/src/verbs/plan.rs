@@ -37,7 +37,7 @@ impl PlanVerb {
         let workflow = Workflow::find(context, &self.workflow)?;
         workflow.warn(context);
         let settings = context.settings()?;
-        let inputs = self.inputs.read(context, &workflow)?;
+        let inputs = self.inputs.read(context, &workflow.definition)?;
         let wanted = Wanted { workflow: &workflow, goals: &self.goals, inputs, limits: self.budget.limits()?, models: self.models.choice(&settings) };
         let prepared = wanted.prepare(context, &settings)?;
         show(&context.printer, &workflow, &prepared);

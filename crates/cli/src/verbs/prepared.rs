@@ -55,10 +55,10 @@ impl Budget {
 pub(crate) struct Models {
     /// Who answers all questions to models, whatever the file says. `simulated` answers offline.
     #[arg(long, value_name = "NAME")]
-    provider: Option<String>,
+    pub(super) provider: Option<String>,
     /// Which model answers, whatever the file says.
     #[arg(long, value_name = "NAME")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
 }
 
 impl Models {
@@ -105,7 +105,7 @@ impl Wanted<'_> {
                 filled.entry(name.clone()).or_insert_with(|| default.clone());
             }
         }
-        let new = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: Vec::<Scope>::new(), providers };
+        let new = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: Vec::<Scope>::new(), providers, fork: None };
         let program = Arc::new(program);
         match new_run(&program, new, &prices) {
             Ok((RunCreated { limits, .. }, cost)) => Ok(Prepared { program, cost, limits, inputs: filled, problems: Vec::new() }),

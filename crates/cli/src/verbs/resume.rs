@@ -6,6 +6,7 @@ use gorgon_core::ids::ContentHash;
 use similar::TextDiff;
 
 use super::detached;
+use super::fork::Fork;
 use super::going::Going;
 use super::prepared::Budget;
 use crate::context::Context;
@@ -19,6 +20,9 @@ use crate::session::{Purpose, Session};
 pub(crate) struct Resume {
     /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
     run: String,
+    /// Run the file as it is now, in a new run that keeps every result whose step and inputs are unchanged.
+    #[arg(long)]
+    updated: bool,
     #[command(flatten)]
     budget: Budget,
     #[command(flatten)]
@@ -27,6 +31,9 @@ pub(crate) struct Resume {
 
 impl Resume {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
+        if self.updated {
+            return Fork::updated(self.run, self.budget, self.going).run(context).await;
+        }
         let body = gorgon_api::Resume { limits: self.budget.limits()?, by: context.user.clone() };
         again(context, &self.run, &self.going, CommandName::Resume, &body).await
     }
@@ -43,7 +50,7 @@ pub(super) async fn again<B: serde::Serialize + Sync>(
     if going.detach {
         let mut session = detached::session(context, context.settings()?).await?;
         let before = session.ask(async |client| client.run(run).await).await?;
-        say_what_changed(&mut session, &before).await?;
+        say_what_changed(&mut session, &before, true).await?;
         let run = session.send(async |client| client.command(run, name, body).await).await?;
         detached::tell(context, &run);
         return Ok(Exit::Done);
@@ -62,7 +69,7 @@ async fn followed<B: serde::Serialize + Sync>(
     body: &B,
 ) -> Result<Exit, Fault> {
     let before = session.ask(async |client| client.run(run).await).await?;
-    say_what_changed(session, &before).await?;
+    say_what_changed(session, &before, true).await?;
     let told = Told::before(session, &before);
     let command = async |client: &gorgon_client::Client| client.command(run, name, body).await;
     let sent = match name {
@@ -82,7 +89,7 @@ async fn followed<B: serde::Serialize + Sync>(
 }
 
 /// A run is pinned to the text that it was started from; whoever changed the file since should know.
-async fn say_what_changed(session: &mut Session<'_>, run: &Run) -> Result<(), Fault> {
+pub(super) async fn say_what_changed(session: &mut Session<'_>, run: &Run, goes_on: bool) -> Result<(), Fault> {
     let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(()) };
     let Ok(now) = std::fs::read(file) else { return Ok(()) };
     if session.context.printer.json || ContentHash::of(&now) == source {
@@ -97,6 +104,10 @@ async fn say_what_changed(session: &mut Session<'_>, run: &Run) -> Result<(), Fa
     let diff = TextDiff::from_lines(then.as_str(), now.as_ref());
     let text = diff.unified_diff().context_radius(2).header("this run", &name).to_string();
     text.lines().for_each(|line| printer.say(line));
-    printer.say(format!("the run goes on with the text that it was started from; to run the changed file: gorgon run {name}"));
+    if goes_on {
+        printer.say("the run goes on with the text that it was started from; the ways to the changed file:");
+        printer.say(format!("  gorgon resume {} --updated   keeps what is unchanged", crate::report::short(run.id)));
+        printer.say(format!("  gorgon run {name}   begins anew"));
+    }
     Ok(())
 }

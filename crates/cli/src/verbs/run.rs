@@ -61,7 +61,7 @@ impl RunVerb {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
         let workflow = Workflow::find(context, &self.workflow)?;
         workflow.warn(context);
-        let inputs = self.inputs.read(context, &workflow)?;
+        let inputs = self.inputs.read(context, &workflow.definition)?;
         self.run_workflow(context, workflow, inputs).await
     }
 

@@ -1,5 +1,6 @@
 //! `gorgon runs`
 
+mod diff;
 mod events;
 mod list;
 mod logs;
@@ -28,6 +29,7 @@ enum What {
     Events(events::Events),
     Logs(logs::Logs),
     Tree(tree::Tree),
+    Diff(diff::Diff),
     Watch(Watch),
 }
 
@@ -39,6 +41,7 @@ impl Runs {
             What::Events(verb) => verb.run(context).await,
             What::Logs(verb) => verb.run(context).await,
             What::Tree(verb) => verb.run(context).await,
+            What::Diff(verb) => verb.run(context).await,
             What::Watch(verb) => verb.run(context).await,
         }
     }

@@ -18,7 +18,10 @@ pub(super) fn tell(printer: &Printer, board: &Board, at: Time, event: &Event) {
 
 fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
     Some(match event {
-        Event::RunCreated(created) => format!("run {} of `{}` started", created.id, board.workflow),
+        Event::RunCreated(created) => match &created.fork {
+            Some(fork) => format!("run {} of `{}` started out of {}", created.id, board.workflow, fork.run),
+            None => format!("run {} of `{}` started", created.id, board.workflow),
+        },
         Event::GroupOpened { step } => format!("step {step} started"),
         Event::FannedOut { step, count, .. } => format!("step {step} started: {count} elements"),
         Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), attempt) {
@@ -54,6 +57,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             format!("step {} was in flight when its process died: {then}", call.step)
         }
         Event::DoubtResolved { at: item, by, .. } => format!("step {} was in doubt; {by} said what became of it", named(board, item)),
+        Event::StepSucceeded { step, .. } if is_kept(board, step) => format!("step {step} kept"),
         Event::StepSucceeded { step, instead, .. } => {
             let mark = match instead {
                 None | Some(Instead::Resolved) => String::new(),
@@ -93,6 +97,10 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
 
 fn is_fan_out(board: &Board, step: &StepId) -> bool {
     board.rows.iter().any(|row| row.id == *step && row.items.is_some())
+}
+
+fn is_kept(board: &Board, step: &StepId) -> bool {
+    board.rows.iter().any(|row| row.id == *step && row.kept)
 }
 
 fn named(board: &Board, item: &ItemRef) -> String {

@@ -5,6 +5,7 @@ mod approvals;
 mod conversation;
 mod dialects;
 mod faults;
+mod forks;
 mod handover;
 mod history;
 mod leftovers;

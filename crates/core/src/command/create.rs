@@ -10,10 +10,11 @@ use crate::budget::{Limits, Scope};
 use crate::definition::Definition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::event::{EDITION, Event, RunCreated, Start};
-use crate::ids::{ContentHash, RunId};
+use crate::fork::Fork;
+use crate::ids::{ContentHash, RunId, StepId};
 use crate::money::{Meter, PriceTable};
 use crate::payload::Payload;
-use crate::plan::{self, Cost, Program, Verdict};
+use crate::plan::{self, Cost, Node, Program, Verdict};
 use crate::step::ModelChoice;
 use crate::template::nearest;
 
@@ -23,6 +24,15 @@ impl Decider<'_> {
             return Err(Rejection::state("the run exists already"));
         }
         self.emit(Event::RunCreated(Box::new(created)));
+        Ok(())
+    }
+
+    /// A run begins with what it keeps of another.
+    pub(super) fn fork(&mut self, created: RunCreated, kept: Vec<Event>) -> Result<(), Rejection> {
+        self.create(created)?;
+        for event in kept {
+            self.emit(event);
+        }
         Ok(())
     }
 }
@@ -44,6 +54,8 @@ pub struct NewRun {
     pub scopes: Vec<Scope>,
     /// The names of the providers that are configured.
     pub providers: Vec<String>,
+    /// The run that it is made out of, and what it keeps of it.
+    pub fork: Option<Fork>,
 }
 
 /// Checks what has to be right before a run exists: inputs, step types, models, money. Nothing was written when it fails.
@@ -54,7 +66,9 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
     let definition = &program.definition;
     let mut problems = Vec::new();
     let inputs = check_inputs(definition, new.inputs, &mut problems);
-    for node in &program.nodes {
+    let kept: &[StepId] = new.fork.as_ref().map_or(&[], |fork| &fork.kept);
+    let runs = |node: &&Node| !kept.contains(&node.step.id);
+    for node in program.nodes.iter().filter(runs) {
         if let Some(reason) = node.kind.unavailable() {
             problems.push(
                 Diagnostic::error(
@@ -66,14 +80,14 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
             );
         }
     }
-    check_models(program, &new.start.models, &new.providers, &mut problems);
+    check_models(program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
     let mut limits = definition.budget.limits;
     for meter in Meter::ALL {
         if let Some(limit) = new.limits.of(meter) {
             limits.set(meter, limit);
         }
     }
-    let cost = plan::cost(program, &inputs, &new.start.models, prices);
+    let cost = plan::cost_of_rest(program, kept, &inputs, &new.start.models, prices);
     check_money(&cost, &limits, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
@@ -89,6 +103,7 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
         limits,
         on_exhausted: definition.budget.on_exhausted,
         scopes: new.scopes,
+        fork: new.fork.map(Box::new),
     };
     Ok((created, cost))
 }
@@ -136,9 +151,9 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
     inputs
 }
 
-fn check_models(program: &Program, models: &ModelChoice, providers: &[String], problems: &mut Vec<Diagnostic>) {
+fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice, providers: &[String], problems: &mut Vec<Diagnostic>) {
     const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
-    for node in program.nodes.iter().filter(|node| node.kind.name() == "agent") {
+    for node in nodes.filter(|node| node.kind.name() == "agent") {
         let place = format!("steps.{}", node.step.id);
         match models.provider(&node.step.params) {
             None => problems.push(

@@ -58,9 +58,16 @@ impl Cost {
 /// Computes the bounds of a program.
 #[must_use]
 pub fn cost(program: &Program, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
+    cost_of_rest(program, &[], inputs, models, prices)
+}
+
+/// As [`cost`], of what is left when the results of some steps are there already.
+#[must_use]
+pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
     let mut cost = Cost { lower: Amounts::ZERO, upper: Some(Amounts::ZERO), unbounded: Vec::new(), unpriced: Vec::new() };
     let certain = certain(program);
-    for (ix, node) in program.nodes.iter().enumerate() {
+    let kept: std::collections::BTreeSet<&StepId> = kept.iter().collect();
+    for (ix, node) in program.nodes.iter().enumerate().filter(|(_, node)| !kept.contains(&node.step.id)) {
         add(&mut cost, certain[ix], node, inputs, models, prices);
     }
     if !cost.unbounded.is_empty() {

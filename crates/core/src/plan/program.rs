@@ -99,6 +99,25 @@ impl Node {
     pub fn owed_outputs(&self) -> &[String] {
         self.step.fan_out.as_ref().map_or(&self.step.outputs, |fan_out| &fan_out.outputs)
     }
+
+    /// Everything that it refers to, in one order for one step.
+    #[must_use]
+    pub fn references(&self) -> Vec<&Reference> {
+        let code = &self.code;
+        let expressions = code.expression.iter().map(|(_, expression)| expression);
+        let expressions = expressions.chain(code.expressions.iter().flat_map(|(_, map)| map.iter().map(|(_, expression)| expression)));
+        let mut all: Vec<&Reference> = code.template.references().into_iter().collect();
+        all.extend(code.shell.iter().flat_map(|(_, shell)| shell.references()));
+        all.extend(expressions.flat_map(Expression::references));
+        match &self.guard {
+            Some(GuardCode::Condition(condition)) => all.push(condition.reference()),
+            Some(GuardCode::Expression(expression)) => all.extend(expression.references()),
+            None => {}
+        }
+        all.extend(self.items.iter().flat_map(|items| items.items.references()));
+        all.extend(self.key.iter().chain(&self.approval_prompt).flat_map(Template::references));
+        all
+    }
 }
 
 impl Code {

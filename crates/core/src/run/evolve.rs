@@ -201,6 +201,9 @@ impl RunState {
         self.created = Some(Arc::new(created.clone()));
         self.inputs = OnceLock::new();
         let program = Arc::clone(&self.program);
+        for ix in created.fork.iter().flat_map(|fork| &fork.kept).filter_map(|step| program.find(step)) {
+            self.steps[ix].kept = true;
+        }
         for (ix, node) in program.nodes.iter().enumerate() {
             if node.parent.is_none() && node.fallback_of.is_none() {
                 self.open_steps += 1;
@@ -244,13 +247,7 @@ impl RunState {
         let item = self.item_mut(ix, n);
         if item.started_at.is_none() {
             item.started_at = Some(at);
-            let step = &mut self.steps[ix];
-            if step.next_item <= n {
-                step.next_item = n + 1;
-            }
-            if step.next_item as usize >= step.items.len() {
-                self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Items });
-            }
+            self.pass(ix, n);
         }
     }
 
@@ -266,11 +263,19 @@ impl RunState {
         let item = self.item_mut(ix, n);
         let started = item.started_at.is_some();
         item.phase = phase;
-        let step = &mut self.steps[ix];
-        step.open = step.open.saturating_sub(1);
-        if !started && step.next_item <= n {
-            step.next_item = n + 1;
+        self.steps[ix].open = self.steps[ix].open.saturating_sub(1);
+        if !started {
+            self.pass(ix, n);
         }
+    }
+
+    /// An element has started, or ended without a start. Those before it that did neither, which only a fork leaves behind, start by themselves.
+    fn pass(&mut self, ix: NodeIx, n: u32) {
+        for left in self.steps[ix].next_item..n {
+            self.work.insert(Work { node: ix, item: left, kind: WorkKind::Attempt });
+        }
+        let step = &mut self.steps[ix];
+        step.next_item = step.next_item.max(n + 1);
         if step.next_item as usize >= step.items.len() {
             self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Items });
         }

@@ -47,6 +47,8 @@ pub struct StepState {
     pub skipped: Option<SkipReason>,
     /// For a group: the steps inside of it may start.
     pub opened: bool,
+    /// Its result was kept of another run.
+    pub kept: bool,
     /// Somebody agreed to all of it.
     pub approved: bool,
     /// When it first started.

@@ -16,13 +16,13 @@ fn worker() -> Step {
 }
 
 /// An answer that asks for tools: id, name, arguments.
-fn wants(tools: &[(&str, &str, &str)]) -> Outcome {
+pub(crate) fn wants(tools: &[(&str, &str, &str)]) -> Outcome {
     let parts: Vec<Value> =
         tools.iter().map(|(id, name, arguments)| json!({ "tool_call": { "id": id, "name": name, "arguments": arguments } })).collect();
     answered(json!({ "text": "", "model": "m", "finish_reason": "tool_calls", "parts": parts }))
 }
 
-fn says(text: &str) -> Outcome {
+pub(crate) fn says(text: &str) -> Outcome {
     answered(json!({ "text": text, "model": "m", "finish_reason": "stop" }))
 }
 
@@ -30,7 +30,7 @@ fn answered(value: Value) -> Outcome {
     Outcome::Succeeded { value: Payload::of(&value), metering: Metering::Reported(used(10, 5)) }
 }
 
-fn gave(value: Value) -> Outcome {
+pub(crate) fn gave(value: Value) -> Outcome {
     Outcome::Succeeded { value: Payload::of(&value), metering: Metering::None }
 }
 

@@ -74,6 +74,7 @@ impl Harness {
             limits: program.definition.budget.limits,
             on_exhausted: program.definition.budget.on_exhausted,
             scopes: Vec::new(),
+            fork: None,
         };
         let run = Self {
             state: RunState::new(program),

@@ -15,6 +15,7 @@ mod conversations;
 mod doubts;
 mod failures;
 mod fan_out;
+mod forks;
 mod groups;
 mod order;
 #[path = "../../../testkit/src/sim/program.rs"]

@@ -194,6 +194,38 @@ proptest! {
     }
 
     #[test]
+    fn a_fork_at_any_point_keeps_the_laws_and_makes_no_kept_call_again(seed: u64, commands in 1_u64..40, cut: prop::sample::Index) {
+        let run = play(seed, commands);
+        let at = cut.index(run.log.len());
+        let moment = run.log[at].0;
+        let end = run.log.iter().rposition(|(when, _)| *when == moment).unwrap_or(at);
+        let (mut fork, kept) = crate::forks::at(&run, end + 1);
+        prop_assert_eq!(fork.state.charged, gorgon_core::money::Amounts::ZERO);
+        let imported = 1 + kept.events.len();
+        drain(&mut fork);
+        for (_, event) in &fork.log[imported..] {
+            if let Event::CallStarted(started) = event {
+                prop_assert!(!kept.steps.contains(&started.call.step), "a call of a kept step was made again\n{}", fork.history());
+            }
+        }
+    }
+
+    #[test]
+    fn a_fork_from_any_step_keeps_the_laws(seed: u64, commands in 1_u64..60, step: prop::sample::Index, inputs_change: bool) {
+        let mut run = play(seed, commands);
+        drain(&mut run);
+        let definition = Definition::clone(&run.state.program.definition);
+        let step = run.state.program.nodes[step.index(run.state.program.nodes.len())].step.id.clone();
+        let (mut fork, kept) = crate::forks::from(&run, definition, Some(step.as_str()), |created| {
+            if inputs_change {
+                created.inputs = gorgon_core::payload::Payload::of(&serde_json::json!({ "yes": true, "no": false, "list": [1, 2], "bait": "" }));
+            }
+        });
+        prop_assert!(!kept.steps.contains(&step));
+        drain(&mut fork);
+    }
+
+    #[test]
     fn what_fits_is_never_refused_and_what_cannot_fit_never_completes(seed: u64) {
         let mut rng = Rng::new(seed);
         let mut definition: Definition = random(&mut rng);

@@ -169,6 +169,7 @@ impl World {
             limits: program.definition.budget.limits,
             on_exhausted: program.definition.budget.on_exhausted,
             scopes: Vec::new(),
+            fork: None,
         }))
     }
 

@@ -58,6 +58,14 @@ fn head(printer: &Printer, run: &Run) {
     if let Some(file) = &run.file {
         printer.data(format!("  file     {file}"));
     }
+    if let Some(fork) = &run.fork {
+        let cut = match (fork.at, &fork.from) {
+            (Some(at), _) => format!(" after its append {at}"),
+            (None, Some(step)) => format!(" from step `{step}` on"),
+            (None, None) => String::new(),
+        };
+        printer.data(format!("  made of  {}{cut}: {} kept", fork.run, report::counted(fork.kept.len() as u64, "result")));
+    }
     printer.data(format!("  started  {} by {}", run.created_at.strftime("%Y-%m-%d %H:%M:%SZ"), run.by));
 }
 
@@ -83,6 +91,9 @@ fn line(printer: &Printer, run: &Run, step: &RunStep) {
     if step.calls > 0 {
         let simulated = report::Simulated::of(std::iter::once((step.simulated, step.calls)));
         parts.push(report::cost(step.cost_nano_usd, step.tokens, step.calls, simulated));
+    }
+    if step.kept {
+        parts.push("kept".to_owned());
     }
     if let Some(reason) = step.skipped {
         parts.push(reason.sentence().to_owned());

@@ -1,0 +1,76 @@
+//! A new run out of an old one: which results it keeps, and the events that bring them in.
+//!
+//! What is kept is imported as the events that made it, without their money: a kept result costs nothing. What is not kept starts anew. Never kept are
+//! failures that stopped something, waits, calls that were in flight, and the answers to approvals that something still waits for.
+
+mod import;
+mod repeated;
+mod unchanged;
+
+use serde::{Deserialize, Serialize};
+
+use self::import::{Import, Keep};
+pub use self::repeated::{Repeated, repeated};
+pub use self::unchanged::{Values, unchanged};
+use crate::event::Event;
+use crate::ids::{RunId, StepId};
+use crate::run::{RunState, StepStatus};
+
+/// Where a run came from. Stands in its first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The run that it was made out of.
+    pub run: RunId,
+    /// The last append of that run that counts; absent where its results were judged step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+    /// The step from which on nothing was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<StepId>,
+    /// Steps whose results were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<StepId>,
+    /// Steps of which a part was kept: elements, steps inside of them, turns of a conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<StepId>,
+}
+
+/// What a fork keeps.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Kept {
+    /// The events that bring it in.
+    pub events: Vec<Event>,
+    /// Steps that are kept whole.
+    pub steps: Vec<StepId>,
+    /// Steps of which a part is kept.
+    pub begun: Vec<StepId>,
+}
+
+/// Keeps everything that a run had when it stood like this. `events` are those that led there.
+#[must_use]
+pub fn prefix(origin: &RunState, events: &[Event]) -> Kept {
+    let program = &origin.program;
+    let mut keep: Vec<Keep> = (0..program.nodes.len()).map(|ix| stands(origin, ix)).collect();
+    // What stands in for a step that starts anew is not needed yet.
+    for ix in 0..keep.len() {
+        if program.nodes[ix].fallback_of.is_some_and(|primary| keep[primary] != Keep::Whole) {
+            keep[ix] = Keep::No;
+        }
+    }
+    Import::new(program, origin, Some(events), keep).done()
+}
+
+/// What is kept of a step of the prefix.
+fn stands(origin: &RunState, ix: usize) -> Keep {
+    let (node, step) = (&origin.program.nodes[ix], &origin.steps[ix]);
+    // What was agreed to was agreed to for the other run: what has not ended asks again.
+    let parts = if node.step.approval.as_ref().is_some_and(|approval| !approval.per_item) { Keep::No } else { Keep::Parts };
+    match step.status {
+        StepStatus::Succeeded => Keep::Whole,
+        StepStatus::Skipped if step.skipped.is_some_and(|reason| reason.is_a_choice()) => Keep::Whole,
+        StepStatus::Failed if step.tolerated => Keep::Whole,
+        StepStatus::Skipped | StepStatus::Pending | StepStatus::Ready => Keep::No,
+        StepStatus::Failed if node.items.is_none() && node.children.is_empty() => Keep::No,
+        StepStatus::Failed | StepStatus::Running | StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => parts,
+    }
+}

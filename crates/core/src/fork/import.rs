@@ -1,0 +1,191 @@
+//! The events that bring results of one run into another.
+
+use crate::event::{DoubtVerdict, Event, ItemRef, Resolution};
+use crate::fork::Kept;
+use crate::ids::StepId;
+use crate::plan::{NodeIx, Program};
+use crate::run::{ItemPhase, ItemState, RunState, StepState, StepStatus};
+
+/// How much of a step is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Nothing.
+    No,
+    /// What ended inside of it.
+    Parts,
+    /// Its result.
+    Whole,
+}
+
+/// An import under way.
+pub(super) struct Import<'a> {
+    program: &'a Program,
+    origin: &'a RunState,
+    /// The events from which what is unfinished is taken; absent where only what has ended is kept.
+    history: Option<&'a [Event]>,
+    keep: Vec<Keep>,
+    kept: Kept,
+}
+
+impl<'a> Import<'a> {
+    pub(super) fn new(program: &'a Program, origin: &'a RunState, history: Option<&'a [Event]>, keep: Vec<Keep>) -> Self {
+        let mut import = Self { program, origin, history, keep, kept: Kept::default() };
+        import.ask_again();
+        import
+    }
+
+    /// An approval counts for what ran on it and is kept. Where something still waits for it, it is asked for anew; and then what it stands in has not
+    /// ended.
+    fn ask_again(&mut self) {
+        for ix in 0..self.keep.len() {
+            if self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole && self.is_awaited(ix) {
+                self.keep[ix] = Keep::No;
+            }
+        }
+        // Steps stand after the group that they are in.
+        for ix in (0..self.keep.len()).rev() {
+            let node = &self.program.nodes[ix];
+            let ended = |child: &NodeIx| self.keep[*child] == Keep::Whole || self.program.nodes[*child].fallback_of.is_some();
+            if self.keep[ix] == Keep::Whole && self.origin_of(ix).is_some_and(|step| step.opened) && !node.children.iter().all(ended) {
+                self.keep[ix] = if node.step.approval.is_some() { Keep::No } else { Keep::Parts };
+            }
+        }
+    }
+
+    /// Whether something that is not kept comes after it, or after what it stands in.
+    fn is_awaited(&self, ix: NodeIx) -> bool {
+        let node = &self.program.nodes[ix];
+        let open = |(next, _): &(NodeIx, _)| self.keep[*next] != Keep::Whole;
+        self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded)
+            && (node.before.iter().any(open) || node.parent.is_some_and(|parent| self.is_awaited_outside(parent)))
+    }
+
+    fn is_awaited_outside(&self, group: NodeIx) -> bool {
+        let node = &self.program.nodes[group];
+        node.before.iter().any(|(next, _)| self.keep[*next] != Keep::Whole) || node.parent.is_some_and(|parent| self.is_awaited_outside(parent))
+    }
+
+    fn origin_of(&self, ix: NodeIx) -> Option<&'a StepState> {
+        self.origin.program.find(&self.program.nodes[ix].step.id).map(|there| &self.origin.steps[there])
+    }
+
+    pub(super) fn done(mut self) -> Kept {
+        for ix in (0..self.program.nodes.len()).filter(|&ix| self.program.nodes[ix].parent.is_none()) {
+            self.bring(ix);
+        }
+        if let Some(history) = self.history {
+            self.bring_signals(history);
+        }
+        self.kept
+    }
+
+    fn bring(&mut self, ix: NodeIx) {
+        let node = &self.program.nodes[ix];
+        let (Some(step), id) = (self.origin_of(ix), &node.step.id) else { return };
+        match self.keep[ix] {
+            Keep::No => return,
+            Keep::Whole => self.kept.steps.push(id.clone()),
+            Keep::Parts if !node.children.is_empty() && !step.opened => return,
+            Keep::Parts => {}
+        }
+        let before = self.kept.events.len();
+        if step.opened {
+            self.kept.events.push(Event::GroupOpened { step: id.clone() });
+            node.children.iter().for_each(|&child| self.bring(child));
+        }
+        if let Some(list) = &step.list {
+            let count = u32::try_from(step.items.len()).unwrap_or(u32::MAX);
+            self.kept.events.push(Event::FannedOut { step: id.clone(), items: list.clone(), count });
+            for (n, item) in (0_u32..).zip(&step.items) {
+                self.bring_element(ix, n, item);
+            }
+        } else if node.children.is_empty()
+            && self.keep[ix] == Keep::Parts
+            && let Some(item) = step.items.first()
+        {
+            self.bring_attempt(id, 0, item);
+        }
+        if self.keep[ix] == Keep::Whole {
+            self.kept.events.push(ending(id, step));
+        } else if self.kept.events.len() > before {
+            self.kept.begun.push(id.clone());
+        }
+    }
+
+    fn bring_element(&mut self, ix: NodeIx, n: u32, item: &ItemState) {
+        let step = self.program.nodes[ix].step.id.clone();
+        match (&item.phase, &item.outputs) {
+            (ItemPhase::Succeeded, Some(outputs)) => self.kept.events.push(Event::ItemSucceeded { step, item: n, outputs: outputs.clone() }),
+            // A failure that its step lived with is part of the result; any other is tried again.
+            (ItemPhase::Failed, _) if self.keep[ix] == Keep::Whole => {
+                self.kept.events.extend(item.failure.clone().map(|failure| Event::ItemFailed { step, item: n, failure }));
+            }
+            (ItemPhase::Failed, _) => {}
+            _ => self.bring_attempt(&step, n, item),
+        }
+    }
+
+    /// The settled calls of an attempt that has not ended: what was paid for. A call that was in flight, or in doubt, is left out, and made anew.
+    fn bring_attempt(&mut self, step: &StepId, n: u32, item: &ItemState) {
+        let Some(history) = self.history else { return };
+        let goes_on = !matches!(item.phase, ItemPhase::Idle | ItemPhase::Backoff(_) | ItemPhase::Succeeded | ItemPhase::Failed);
+        if item.journal.is_empty() || !goes_on {
+            return;
+        }
+        let here = ItemRef { step: step.clone(), item: n };
+        let begins = |event: &Event| matches!(event, Event::AttemptStarted { at, attempt, .. } if *at == here && *attempt == item.attempt);
+        let Some(start) = history.iter().rposition(begins) else { return };
+        let mut events: Vec<Event> = history[start..].iter().filter(|event| is_of(event, &here, item.attempt)).cloned().collect();
+        let settled = events.iter().rposition(|event| match event {
+            Event::CallSettled { .. } | Event::WaitEnded { .. } => true,
+            Event::CallDoubted { verdict, .. } => *verdict == DoubtVerdict::Fail,
+            Event::DoubtResolved { resolution, .. } => matches!(resolution, Resolution::Done { .. }),
+            _ => false,
+        });
+        events.truncate(settled.map_or(0, |last| last + 1));
+        events.iter_mut().for_each(without_money);
+        self.kept.events.append(&mut events);
+    }
+
+    /// Signals that came and were not used up are still there.
+    fn bring_signals(&mut self, history: &[Event]) {
+        for (name, payload) in &self.origin.signals {
+            if history.iter().any(|event| matches!(event, Event::SignalReceived { name: had, .. } if had == name)) {
+                self.kept.events.push(Event::SignalReceived { name: name.clone(), payload: payload.clone() });
+            }
+        }
+    }
+}
+
+/// How a step ended.
+fn ending(id: &StepId, step: &StepState) -> Event {
+    let id = id.clone();
+    match (step.status, step.skipped, &step.failure) {
+        (StepStatus::Skipped, Some(reason), _) => Event::StepSkipped { step: id, reason },
+        (StepStatus::Failed, _, Some(failure)) => Event::StepFailed { step: id, failure: failure.clone(), tolerated: true },
+        _ => Event::StepSucceeded { step: id, outputs: step.outputs.clone(), instead: step.instead.clone() },
+    }
+}
+
+/// Whether an event belongs to this attempt.
+fn is_of(event: &Event, here: &ItemRef, attempt: u32) -> bool {
+    match event {
+        Event::AttemptStarted { at, attempt: number, .. } => at == here && *number == attempt,
+        Event::CallStarted(started) => started.call.step == here.step && started.call.item == here.item && started.call.attempt == attempt,
+        Event::CallSettled { call, .. } | Event::CallDoubted { call, .. } => {
+            call.step == here.step && call.item == here.item && call.attempt == attempt
+        }
+        Event::DoubtResolved { at, .. } | Event::WaitEnded { at, .. } => at == here,
+        Event::WaitStarted { at, within, .. } => at == here && *within,
+        _ => false,
+    }
+}
+
+/// What was charged was charged to the other run.
+fn without_money(event: &mut Event) {
+    match event {
+        Event::CallStarted(started) => started.hold = None,
+        Event::CallSettled { settlement, .. } | Event::CallDoubted { settlement, .. } => *settlement = None,
+        _ => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! A run made out of another: what it keeps costs nothing and is not made again.
+
+use std::sync::Arc;
+
+use gorgon_core::call::{FailureClass, Request};
+use gorgon_core::command::Command;
+use gorgon_core::definition::{Definition, EffectClass};
+use gorgon_core::event::{Event, RunCreated};
+use gorgon_core::fork::{self, Fork, Kept};
+use gorgon_core::ids::{RunId, StepId};
+use gorgon_core::payload::Payload;
+use gorgon_core::plan::Program;
+use gorgon_core::run::{RunState, RunStatus, StepStatus};
+use serde_json::{Value, json};
+
+use crate::build::{Say, agent, approval, noop, noop_of, parallel, program, shell, workflow};
+use crate::conversations::{gave, says, wants};
+use crate::harness::{Harness, approve};
+
+/// The run as it stood after so many of its events, and the events.
+fn stood(run: &Harness, events: usize) -> (RunState, Vec<Event>) {
+    let log = &run.log[..events];
+    let state = RunState::replay(Arc::clone(&run.state.program), log.iter().map(|(at, event)| (*at, event)));
+    (state, log.iter().map(|(_, event)| event.clone()).collect())
+}
+
+fn created(program: &Arc<Program>, kept: &Kept) -> (Harness, RunCreated) {
+    let (run, mut created) = Harness::before(Arc::clone(program));
+    created.id = RunId(8);
+    created.fork = Some(Box::new(Fork { run: RunId(7), at: None, from: None, kept: kept.steps.clone(), begun: kept.begun.clone() }));
+    (run, created)
+}
+
+/// A fork at the end of a prefix.
+pub(crate) fn at(origin: &Harness, events: usize) -> (Harness, Kept) {
+    let (state, events) = stood(origin, events);
+    let kept = fork::prefix(&state, &events);
+    let (mut run, created) = created(&state.program, &kept);
+    run.now = origin.now;
+    run.ok(Command::Fork { created: Box::new(created), kept: kept.events.clone() });
+    (run, kept)
+}
+
+/// A fork that keeps what is unchanged.
+pub(crate) fn from(origin: &Harness, definition: Definition, step: Option<&str>, change: impl FnOnce(&mut RunCreated)) -> (Harness, Kept) {
+    let program = program(definition);
+    let (_, mut wanted) = created(&program, &Kept::default());
+    change(&mut wanted);
+    let values = fork::Values { inputs: wanted.inputs.parse().unwrap(), env: wanted.start.env.clone() };
+    let kept = fork::unchanged(&program, &values, &origin.state, step.map(StepId::from).as_ref());
+    let (mut run, _) = created(&program, &kept);
+    wanted.fork = Some(Box::new(Fork { run: RunId(7), at: None, from: step.map(StepId::from), kept: kept.steps.clone(), begun: kept.begun.clone() }));
+    run.ok(Command::Fork { created: Box::new(wanted), kept: kept.events.clone() });
+    (run, kept)
+}
+
+fn ids(steps: &[StepId]) -> Vec<&str> {
+    steps.iter().map(StepId::as_str).collect()
+}
+
+fn events_of(run: &Harness) -> usize {
+    run.log.len()
+}
+
+fn chain() -> Definition {
+    workflow(vec![noop_of("a", json!("${inputs.yes}")), noop_of("b", json!("${steps.a.result}")), noop_of("c", json!("${steps.b.result}"))])
+}
+
+#[test]
+fn a_fork_keeps_what_had_ended_and_starts_what_was_in_flight_anew() {
+    let mut run = Harness::start(chain());
+    run.done("a");
+    run.done("b");
+    let (mut fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), kept.begun.len()), (vec!["a", "b"], 0));
+    assert!(fork.state.steps[fork.ix("a")].kept && !fork.state.steps[fork.ix("c")].kept);
+    assert_eq!(fork.open(), ["c/0/1/0"]);
+    assert_eq!(fork.value("a"), run.value("a"));
+    fork.done("c");
+    assert_eq!(fork.status(), RunStatus::Completed);
+}
+
+#[test]
+fn what_comes_after_a_changed_input_runs_again_and_nothing_else() {
+    let steps = vec![noop_of("a", json!("${inputs.yes}")), noop_of("b", json!("${inputs.no}")), noop_of("c", json!("${steps.b.result}"))];
+    let mut definition = workflow(steps);
+    definition.order = gorgon_core::definition::Order::Edges;
+    let mut run = Harness::start(definition.clone());
+    ["a", "b", "c"].into_iter().for_each(|step| drop(run.done(step)));
+    let (same, kept) = from(&run, definition.clone(), None, |_| {});
+    assert_eq!((ids(&kept.steps), same.status()), (vec!["a", "b", "c"], RunStatus::Completed));
+    let changed = |created: &mut RunCreated| created.inputs = Payload::of(&json!({ "yes": true, "no": "else", "list": [1], "bait": "" }));
+    let (fork, kept) = from(&run, definition.clone(), None, changed);
+    assert_eq!((ids(&kept.steps), fork.open()), (vec!["a"], vec!["b/0/1/0".to_owned()]));
+    let (fork, kept) = from(&run, definition, Some("c"), |_| {});
+    assert_eq!((ids(&kept.steps), fork.open()), (vec!["a", "b"], vec!["c/0/1/0".to_owned()]));
+}
+
+#[test]
+fn a_step_that_prepared_the_ground_takes_those_after_it_along() {
+    // Nothing says that `b` needs `a`; the order of the file does.
+    let mut run = Harness::start(workflow(vec![shell("a", "echo a"), shell("b", "echo b")]));
+    run.done("a");
+    run.done("b");
+    let (fork, kept) = from(&run, workflow(vec![shell("a", "echo changed"), shell("b", "echo b")]), None, |_| {});
+    assert_eq!((kept.steps.len(), fork.open()), (0, vec!["a/0/1/0".to_owned()]));
+    let events: Vec<Event> = run.log.iter().map(|(_, event)| event.clone()).collect();
+    let again = fork::repeated(&fork.state.program, &events, &kept);
+    assert_eq!(
+        again.iter().map(|r| (r.step.as_str(), r.class, r.calls)).collect::<Vec<_>>(),
+        [("a", EffectClass::AtMostOnce, 1), ("b", EffectClass::AtMostOnce, 1)]
+    );
+}
+
+#[test]
+fn how_often_a_step_may_be_tried_makes_no_other_result() {
+    let mut run = Harness::start(chain());
+    ["a", "b", "c"].into_iter().for_each(|step| drop(run.done(step)));
+    let mut definition = chain();
+    definition.steps[0].retry.max_attempts = Some(9);
+    definition.steps[0].timeout_ms += 1;
+    definition.steps[0].description = "other words".to_owned();
+    assert_eq!(from(&run, definition, None, |_| {}).1.steps.len(), 3);
+}
+
+#[test]
+fn the_turns_of_a_conversation_are_kept_and_the_next_one_is_asked() {
+    let mut run = Harness::start(workflow(vec![agent("a", "do it").param("tools", json!(["files", "shell"]))]));
+    run.settle("a", 0, wants(&[("t1", "files_read", r#"{"path":"x"}"#)]));
+    let before_tool = events_of(&run);
+    run.settle("a", 0, gave(json!({ "content": "the text" })));
+    let asked = Request::clone(&run.state.whole_request(run.state.due().next().expect("a call")));
+    // While the second question is in flight: it is asked again, word for word.
+    let (mut fork, kept) = at(&run, events_of(&run));
+    assert_eq!(ids(&kept.begun), ["a"]);
+    assert_eq!(fork.open(), ["a/0/1/2"]);
+    assert_eq!(*fork.state.whole_request(fork.state.due().next().expect("a call")), asked);
+    fork.settle("a", 0, says("done"));
+    assert_eq!((fork.status(), fork.state.charged.calls), (RunStatus::Completed, 1));
+    // While the tool is in flight: the question before it is kept.
+    let (fork, _) = at(&run, before_tool);
+    assert_eq!(fork.open(), ["a/0/1/1"]);
+    // While the first question is in flight: nothing is kept.
+    let (fork, kept) = at(&Harness::start(workflow(vec![agent("a", "do it")])), 3);
+    assert_eq!((kept, fork.open()), (Kept::default(), vec!["a/0/1/0".to_owned()]));
+}
+
+#[test]
+fn elements_that_ended_are_kept_whatever_their_order_and_the_others_start() {
+    let list = noop_of("f", json!("${item}")).over(json!("${inputs.list}"), 10);
+    let mut run = Harness::start(workflow(vec![list]));
+    run.done_item("f", 2);
+    run.fails_item("f", 0, FailureClass::Refused);
+    let (mut fork, kept) = at(&run, events_of(&run));
+    assert_eq!(ids(&kept.begun), ["f"]);
+    assert_eq!(fork.open(), ["f/0/1/0", "f/1/1/0"], "{}", fork.history());
+    fork.done_item("f", 0);
+    fork.done_item("f", 1);
+    assert_eq!((fork.status(), &fork.value("f")["results"]), (RunStatus::Completed, &json!([1, 2, 3])));
+}
+
+#[test]
+fn an_approval_is_asked_again_where_something_still_waits_for_it() {
+    let steps = || vec![approval("ok", "go on?"), noop("a"), noop("b")];
+    let mut run = Harness::start(workflow(steps()));
+    run.ok(approve("ok", None, None));
+    // `a` was in flight on that approval.
+    let (fork, kept) = at(&run, events_of(&run));
+    assert_eq!((kept.steps.len(), fork.pending().len()), (0, 1));
+    // `a` ran on it and is kept; `b` waits for `a` alone.
+    run.done("a");
+    let (fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), fork.pending().len(), fork.open()), (vec!["ok", "a"], 0, vec!["b/0/1/0".to_owned()]));
+}
+
+#[test]
+fn a_failure_that_stopped_the_run_is_tried_again() {
+    let mut run = Harness::start(chain());
+    run.done("a");
+    run.fails("b", FailureClass::Refused);
+    assert_eq!(run.status(), RunStatus::Failed);
+    let (mut fork, kept) = at(&run, events_of(&run));
+    assert_eq!(ids(&kept.steps), ["a"]);
+    fork.done("b");
+    fork.done("c");
+    assert_eq!(fork.status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_group_is_opened_with_what_ended_inside_of_it() {
+    let group = |second: Value| workflow(vec![parallel("p", vec![noop("a"), noop_of("b", second)]), noop("after")]);
+    let mut run = Harness::start(group(json!(1)));
+    run.done("a");
+    let (fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), ids(&kept.begun), fork.open()), (vec!["a"], vec!["p"], vec!["b/0/1/0".to_owned()]));
+    run.done("b");
+    run.done("after");
+    let (mut fork, kept) = from(&run, group(json!(2)), None, |_| {});
+    assert_eq!((ids(&kept.steps), ids(&kept.begun), fork.open()), (vec!["a"], vec!["p"], vec!["b/0/1/0".to_owned()]));
+    fork.done("b");
+    assert_eq!(fork.step("p"), StepStatus::Succeeded);
+    fork.done("after");
+    assert_eq!(fork.status(), RunStatus::Completed);
+}
