@@ -6,6 +6,7 @@ mod bench;
 mod errors;
 mod fuzz;
 mod goldens;
+mod prices;
 mod shell;
 mod test;
 mod tidy;
@@ -36,6 +37,17 @@ enum Task {
     },
     /// Adds the checksums of new goldens to their SHA256SUMS. A golden that stands there already is never changed.
     Goldens,
+    /// Makes assets/prices.toml from a copy of LiteLLM's map of models, and its checksum.
+    Prices {
+        /// The map: a JSON file.
+        map: std::path::PathBuf,
+        /// The day of its data, such as 2026-10-21.
+        #[arg(long)]
+        taken: String,
+        /// What it was taken from: package, version, file.
+        #[arg(long)]
+        source: String,
+    },
     /// Measures, and keeps the raw output.
     Bench(bench::Options),
     /// Runs each fuzz target for some seconds.
@@ -48,6 +60,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Errors { check } => errors::run(check),
         Task::Goldens => goldens::add_new(),
+        Task::Prices { map, taken, source } => prices::import(&map, &taken, &source),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
     };

@@ -15,7 +15,7 @@ use gorgon_core::call::Family;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
 use gorgon_engine::Permits;
-use gorgon_providers::ProviderConfig;
+use gorgon_providers::{PriceList, ProviderConfig};
 use gorgon_tools::AllowPrivate;
 use indexmap::IndexMap;
 
@@ -122,12 +122,14 @@ impl Settings {
         })
     }
 
-    /// The prices in force: those of the settings, and the simulator, which is free unless they price it.
+    /// The prices in force: those of the settings, then the lists of the vendors that are asked themselves, and the simulator, which is free unless priced.
     pub(crate) fn prices(&self) -> PriceTable {
         let mut models: IndexMap<String, Model> = self.models.iter().map(|(name, model)| (name.clone(), model.value.clone())).collect();
         let simulated = models.entry(SIMULATED.to_owned()).or_insert(Model { price: None, input_tokens_max: None, output_tokens_max: None });
         simulated.price.get_or_insert(ModelPrice::FREE);
-        PriceTable::new(models)
+        let list = PriceList::shipped();
+        let listed = self.providers.iter().filter_map(|(name, config)| Some((name.clone(), list.of(config.value.vendor()?).clone())));
+        PriceTable::listed(models, listed.collect())
     }
 
     /// The permits of the engine.

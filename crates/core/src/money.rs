@@ -140,6 +140,12 @@ impl TokenUsage {
         self.input_uncached.saturating_add(self.input_cache_write).saturating_add(self.output_text).saturating_add(self.output_reasoning)
     }
 
+    /// All tokens of the prompt.
+    #[must_use]
+    pub fn prompt(&self) -> u64 {
+        self.input_uncached.saturating_add(self.input_cache_read).saturating_add(self.input_cache_write)
+    }
+
     /// All tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -158,32 +164,77 @@ pub struct ModelPrice {
     pub cache_write_nano_usd_per_mtok: u64,
     /// Nano-USD for a million output tokens, reasoning included.
     pub output_nano_usd_per_mtok: u64,
+    /// Other prices for long prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongPrompts>,
+}
+
+/// Prices of a call whose whole prompt, cached parts included, has more tokens than this. They hold for all of its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LongPrompts {
+    /// The most tokens of a prompt that is not long.
+    pub above_input_tokens: u64,
+    /// As in [`ModelPrice`].
+    pub input_nano_usd_per_mtok: u64,
+    /// As in [`ModelPrice`].
+    pub cache_read_nano_usd_per_mtok: u64,
+    /// As in [`ModelPrice`].
+    pub cache_write_nano_usd_per_mtok: u64,
+    /// As in [`ModelPrice`].
+    pub output_nano_usd_per_mtok: u64,
+}
+
+impl LongPrompts {
+    fn price(&self) -> ModelPrice {
+        ModelPrice {
+            input_nano_usd_per_mtok: self.input_nano_usd_per_mtok,
+            cache_read_nano_usd_per_mtok: self.cache_read_nano_usd_per_mtok,
+            cache_write_nano_usd_per_mtok: self.cache_write_nano_usd_per_mtok,
+            output_nano_usd_per_mtok: self.output_nano_usd_per_mtok,
+            long: None,
+        }
+    }
 }
 
 impl ModelPrice {
     /// Nothing costs anything. Only for models that were said to be free.
-    pub const FREE: Self =
-        Self { input_nano_usd_per_mtok: 0, cache_read_nano_usd_per_mtok: 0, cache_write_nano_usd_per_mtok: 0, output_nano_usd_per_mtok: 0 };
+    pub const FREE: Self = Self {
+        input_nano_usd_per_mtok: 0,
+        cache_read_nano_usd_per_mtok: 0,
+        cache_write_nano_usd_per_mtok: 0,
+        output_nano_usd_per_mtok: 0,
+        long: None,
+    };
 
     /// What this usage costs in nano-USD, rounded up once.
     #[must_use]
     pub fn cost_nano_usd(&self, usage: &TokenUsage) -> u64 {
+        let price = self.long_for(usage.prompt()).unwrap_or(*self);
         let parts = [
-            (usage.input_uncached, self.input_nano_usd_per_mtok),
-            (usage.input_cache_read, self.cache_read_nano_usd_per_mtok),
-            (usage.input_cache_write, self.cache_write_nano_usd_per_mtok),
-            (usage.output_text.saturating_add(usage.output_reasoning), self.output_nano_usd_per_mtok),
+            (usage.input_uncached, price.input_nano_usd_per_mtok),
+            (usage.input_cache_read, price.cache_read_nano_usd_per_mtok),
+            (usage.input_cache_write, price.cache_write_nano_usd_per_mtok),
+            (usage.output_text.saturating_add(usage.output_reasoning), price.output_nano_usd_per_mtok),
         ];
         let micro_nano: u128 = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum();
         u64::try_from(micro_nano.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 
-    /// The most that a call may cost: its input at the dearest input price, its output cap at the output price.
+    /// The most that a call may cost: its input at the dearest input price that it can come to, its output cap at the dearest output price.
     #[must_use]
     pub fn worst_nano_usd(&self, input_tokens_max: u64, output_tokens_max: u64) -> u64 {
-        let input = self.input_nano_usd_per_mtok.max(self.cache_read_nano_usd_per_mtok).max(self.cache_write_nano_usd_per_mtok);
-        let micro_nano = u128::from(input_tokens_max) * u128::from(input) + u128::from(output_tokens_max) * u128::from(self.output_nano_usd_per_mtok);
-        u64::try_from(micro_nano.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        let worst = |price: &Self| {
+            let input = price.input_nano_usd_per_mtok.max(price.cache_read_nano_usd_per_mtok).max(price.cache_write_nano_usd_per_mtok);
+            let micro_nano =
+                u128::from(input_tokens_max) * u128::from(input) + u128::from(output_tokens_max) * u128::from(price.output_nano_usd_per_mtok);
+            u64::try_from(micro_nano.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        };
+        self.long_for(input_tokens_max).map_or(0, |long| worst(&long)).max(worst(self))
+    }
+
+    /// The prices of a prompt of so many tokens, if that is a long one.
+    fn long_for(&self, prompt_tokens: u64) -> Option<Self> {
+        self.long.filter(|long| prompt_tokens > long.above_input_tokens).map(|long| long.price())
     }
 }
 
@@ -198,31 +249,45 @@ pub struct Model {
     pub output_tokens_max: Option<u64>,
 }
 
-/// The prices in force, by model name. Named by its hash wherever it was used.
+/// The prices in force. Named by its hash wherever it was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceTable {
+    /// By name, whoever answers.
     models: IndexMap<String, Model>,
+    /// By provider, then by name: what its own list says.
+    listed: IndexMap<String, IndexMap<String, Model>>,
     version: ContentHash,
 }
 
 impl PriceTable {
-    /// A table of these models.
+    /// A table of these models, whoever answers for them.
     #[must_use]
-    pub fn new(mut models: IndexMap<String, Model>) -> Self {
+    pub fn new(models: IndexMap<String, Model>) -> Self {
+        Self::listed(models, IndexMap::new())
+    }
+
+    /// A table of these models, and of what the lists of providers say of theirs. A model that stands in both has of each list what the first leaves open.
+    #[must_use]
+    pub fn listed(mut models: IndexMap<String, Model>, mut listed: IndexMap<String, IndexMap<String, Model>>) -> Self {
         models.sort_keys();
-        let version = ContentHash::of(&serde_json::to_vec(&models).unwrap_or_default());
-        Self { models, version }
+        listed.sort_keys();
+        for known in listed.values_mut() {
+            known.sort_keys();
+        }
+        let version = ContentHash::of(&serde_json::to_vec(&(&models, &listed)).unwrap_or_default());
+        Self { models, listed, version }
     }
 
-    /// The model of this name.
+    /// What is known of a model of a provider.
     #[must_use]
-    pub fn find(&self, model: &str) -> Option<&Model> {
-        self.models.get(model)
-    }
-
-    /// The names of all models.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.models.keys().map(String::as_str)
+    pub fn find(&self, provider: &str, model: &str) -> Option<Model> {
+        let listed = self.listed.get(provider).and_then(|models| models.get(model));
+        let said = self.models.get(model).or(listed)?;
+        Some(Model {
+            price: said.price.or_else(|| listed?.price),
+            input_tokens_max: said.input_tokens_max.or_else(|| listed?.input_tokens_max),
+            output_tokens_max: said.output_tokens_max.or_else(|| listed?.output_tokens_max),
+        })
     }
 
     /// SHA-256 of the table.
@@ -275,19 +340,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_long_prompt_is_dear_from_its_first_token_on() {
+        let long = LongPrompts {
+            above_input_tokens: 100,
+            input_nano_usd_per_mtok: 5_000_000,
+            output_nano_usd_per_mtok: 7_000_000,
+            ..LongPrompts::default()
+        };
+        let price = ModelPrice { input_nano_usd_per_mtok: 1_000_000, output_nano_usd_per_mtok: 2_000_000, long: Some(long), ..ModelPrice::FREE };
+        let usage = |input_uncached, input_cache_read| TokenUsage { input_uncached, input_cache_read, output_text: 10, ..TokenUsage::default() };
+        assert_eq!(price.cost_nano_usd(&usage(100, 0)), 120);
+        // Read from a cache or not: what counts is the length.
+        assert_eq!(price.cost_nano_usd(&usage(100, 1)), 570);
+        assert_eq!((price.worst_nano_usd(100, 10), price.worst_nano_usd(101, 10)), (120, 575));
+    }
+
+    #[test]
+    fn what_the_settings_leave_open_stands_in_the_list_of_the_provider_and_in_no_other() {
+        let model = |price, input_tokens_max| Model { price, input_tokens_max, output_tokens_max: None };
+        let listed = IndexMap::from([("shop".to_owned(), IndexMap::from([("m".to_owned(), model(Some(ModelPrice::FREE), Some(9)))]))]);
+        let table = PriceTable::listed(IndexMap::from([("m".to_owned(), model(None, Some(5)))]), listed.clone());
+        assert_eq!(table.find("shop", "m"), Some(model(Some(ModelPrice::FREE), Some(5))));
+        assert_eq!(table.find("other", "m"), Some(model(None, Some(5))));
+        assert_eq!(PriceTable::listed(IndexMap::new(), listed).find("other", "m"), None);
+    }
+
     proptest! {
         #[test]
         fn what_was_used_never_costs_more_than_what_was_held(
             input in 0_u64..10_000_000, read in 0_u64..10_000_000, write in 0_u64..10_000_000, output in 0_u64..1_000_000, reasoning in 0_u64..1_000_000,
             p1 in 0_u64..100_000_000_000, p2 in 0_u64..100_000_000_000, p3 in 0_u64..100_000_000_000, p4 in 0_u64..100_000_000_000,
+            above in proptest::option::of((0_u64..20_000_000, 0_u64..100_000_000_000)), spare in 0_u64..1_000_000,
         ) {
+            // Neither list is dearer in every part.
+            let long = above.map(|(above_input_tokens, dearer)| LongPrompts {
+                above_input_tokens,
+                input_nano_usd_per_mtok: dearer, cache_read_nano_usd_per_mtok: p1, cache_write_nano_usd_per_mtok: p2, output_nano_usd_per_mtok: p3,
+            });
             let price = ModelPrice {
-                input_nano_usd_per_mtok: p1, cache_read_nano_usd_per_mtok: p2, cache_write_nano_usd_per_mtok: p3, output_nano_usd_per_mtok: p4,
+                input_nano_usd_per_mtok: p1, cache_read_nano_usd_per_mtok: p2, cache_write_nano_usd_per_mtok: p3, output_nano_usd_per_mtok: p4, long,
             };
             let usage = TokenUsage {
                 input_uncached: input, input_cache_read: read, input_cache_write: write, output_text: output, output_reasoning: reasoning,
             };
-            prop_assert!(price.cost_nano_usd(&usage) <= price.worst_nano_usd(input + read + write, output + reasoning));
+            prop_assert!(price.cost_nano_usd(&usage) <= price.worst_nano_usd(input + read + write + spare, output + reasoning));
         }
     }
 }

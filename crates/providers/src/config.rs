@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anthropic::{Anthropic, AnthropicConfig};
 use crate::openai::{self, OpenAiConfig};
+use crate::prices::Vendor;
 use crate::provider::Provider;
 use crate::simulated::{Simulated, SimulatedConfig};
 
@@ -19,6 +20,19 @@ pub enum ProviderConfig {
     Openai(OpenAiConfig),
     /// Anthropic's Messages.
     Anthropic(AnthropicConfig),
+}
+
+impl ProviderConfig {
+    /// Whose price list holds for it: its vendor's, if it is asked at the vendor's own endpoint and at the standard tier. Whoever stands between may charge
+    /// otherwise.
+    #[must_use]
+    pub fn vendor(&self) -> Option<Vendor> {
+        match self {
+            Self::Simulated(_) => None,
+            Self::Openai(config) => config.has_list_price().then_some(Vendor::Openai),
+            Self::Anthropic(config) => config.has_list_price().then_some(Vendor::Anthropic),
+        }
+    }
 }
 
 /// Settings that make no provider.

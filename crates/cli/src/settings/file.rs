@@ -184,6 +184,7 @@ fn model(mut table: Table<'_>, problems: &mut Problems) -> Option<Model> {
             // A part without a price of its own is charged as plain input.
             cache_read_nano_usd_per_mtok: cache_read.map_or(*input, |(_, nano)| nano),
             cache_write_nano_usd_per_mtok: cache_write.map_or(*input, |(_, nano)| nano),
+            long: None,
         }),
         (false, None, None) if !priced => None,
         (false, ..) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use gorgon_api::RunQuery;
 use gorgon_client::Client;
-use gorgon_providers::build;
+use gorgon_providers::{PriceList, Vendor, build};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -150,10 +150,11 @@ fn disk(data_dir: &Path) -> Vec<Finding> {
 
 fn providers(settings: &Settings) -> Vec<Finding> {
     let lookup = |name: &str| settings.environment.get(name);
+    let list = PriceList::shipped();
     let each = settings.providers.iter().map(|(name, config)| {
         let what = format!("provider {name}");
         match build(name, &config.value, &lookup) {
-            Ok(_) => good(&what, "ready"),
+            Ok(_) => good(&what, ready(config.value.vendor(), &list)),
             Err(why) => Finding { what, state: State::Odd, detail: why.message, help: Some(why.help) },
         }
     });
@@ -163,6 +164,14 @@ fn providers(settings: &Settings) -> Vec<Finding> {
         findings.push(Finding { what: "default provider".to_owned(), state: State::Odd, detail: format!("`{name}` is not configured"), help });
     }
     findings
+}
+
+/// That it would answer, and where its prices come from.
+fn ready(vendor: Option<Vendor>, list: &PriceList) -> String {
+    match vendor {
+        Some(vendor) => format!("ready, {} models with the prices of {}", list.of(vendor).len(), list.taken),
+        None => "ready".to_owned(),
+    }
 }
 
 fn shell() -> Finding {

@@ -146,3 +146,28 @@ fn a_file_of_variables_that_makes_no_sense_is_refused_without_its_secret() {
     world.write(".env", "CLAUDE_MODE=cli\n");
     world.run(&["config", "show"]).exits(2).says("CLAUDE_MODE is `cli`");
 }
+
+#[test]
+fn a_vendor_has_the_prices_of_its_list_and_whoever_stands_between_has_none() {
+    let world = World::new();
+    world.write(
+        "w.yaml",
+        "name: w\nbudget: {max_cost_usd: 1}\nsteps:\n  - {id: a, type: agent, provider: openai, model: gpt-5.6, prompt: hi, max_tokens: 1000}\n",
+    );
+    world.write(".env", "OPENAI_API_KEY=sk-secret\n");
+    let plan = world.run(&["plan", "w.yaml", "--json"]).exits(0).json();
+    // A prompt that may be written to a cache at 5 dollars for a million tokens, an answer at 20.
+    let (upper, prompt) = (&plan["cost"]["upper"], |tokens: &serde_json::Value| tokens.as_u64().unwrap() - 3 * 1_000);
+    assert_eq!(upper["cost_nano_usd"].as_u64().unwrap(), prompt(&upper["tokens"]) * 5_000 + 3 * 1_000 * 20_000, "{upper}");
+    world.run(&["doctor"]).says("models with the prices of 2");
+    // Another endpoint, or a dearer tier, is not what the list speaks of.
+    world.write(".env", "OPENAI_API_KEY=sk-secret\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\n");
+    world.run(&["plan", "w.yaml"]).exits(2).says("GOR0206");
+    world.write(".env", "OPENAI_API_KEY=sk-secret\n");
+    world.write("gorgon.toml", "[providers.openai]\nkind = \"openai\"\nservice_tier = \"priority\"\n");
+    world.run(&["plan", "w.yaml"]).exits(2).says("GOR0206");
+    world.write("gorgon.toml", "[models.\"gpt-5.6\"]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n");
+    let plan = world.run(&["plan", "w.yaml", "--json"]).exits(0).json();
+    let upper = &plan["cost"]["upper"];
+    assert_eq!(upper["cost_nano_usd"].as_u64().unwrap(), upper["tokens"].as_u64().unwrap() * 1_000, "what the settings say comes first");
+}

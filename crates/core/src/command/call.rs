@@ -168,11 +168,12 @@ impl Decider<'_> {
         let Request::Model(model) = request else { return Ok(None) };
         let prices = self.facts.prices;
         let free = (model.provider == "simulated").then_some(ModelPrice::FREE);
-        let price = prices.find(&model.model).and_then(|known| known.price).or(free);
+        let known = prices.find(&model.provider, &model.model);
+        let price = known.as_ref().and_then(|known| known.price).or(free);
         if price.is_none() && (self.facts.dollars_limited || self.state.budget.contains_key(&Meter::Usd)) {
             return Err(NoMoney::Unpriced(model.model.clone()));
         }
-        let window = prices.find(&model.model).and_then(|known| known.input_tokens_max).unwrap_or(u64::MAX);
+        let window = known.and_then(|known| known.input_tokens_max).unwrap_or(u64::MAX);
         let item = self.state.item(ix, call.item);
         let bound = match item.and_then(|item| Some((item, item.talk.as_ref()?))) {
             Some((item, talk)) if model.follows => talk.tokens_bound_of(model, call.call, &item.journal),

@@ -28,6 +28,7 @@ pub(crate) const PRICE: ModelPrice = ModelPrice {
     cache_read_nano_usd_per_mtok: 0,
     cache_write_nano_usd_per_mtok: 0,
     output_nano_usd_per_mtok: 2_000_000_000,
+    long: None,
 };
 
 pub(crate) fn prices() -> PriceTable {

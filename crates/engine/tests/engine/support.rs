@@ -35,6 +35,7 @@ pub(crate) const PRICE: ModelPrice = ModelPrice {
     cache_read_nano_usd_per_mtok: 100_000_000,
     cache_write_nano_usd_per_mtok: 1_250_000_000,
     output_nano_usd_per_mtok: 2_000_000_001,
+    long: None,
 };
 
 /// Longest that anything is waited for: with paused time it passes at once, so what never comes is seen at once.

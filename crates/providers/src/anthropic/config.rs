@@ -122,6 +122,10 @@ impl AnthropicConfig {
         headers(name, &[("anthropic-version", Some(self.version.word()))], key.map(|key| (self.version.key_header(), key)))
     }
 
+    pub(crate) fn has_list_price(&self) -> bool {
+        self.is_official() && self.service_tier.as_deref().is_none_or(|tier| tier == "standard_only")
+    }
+
     pub(super) fn service_tier(&self) -> Option<&str> {
         self.service_tier.as_deref().or_else(|| self.is_official().then_some("standard_only"))
     }

@@ -96,6 +96,10 @@ impl OpenAiConfig {
         headers(name, &set, key.map(|key| (KeyHeader::Bearer, key)))
     }
 
+    pub(crate) fn has_list_price(&self) -> bool {
+        self.is_official() && self.service_tier.as_deref().is_none_or(|tier| tier == "default")
+    }
+
     pub(super) fn service_tier(&self) -> Option<String> {
         self.service_tier.clone().or_else(|| self.is_official().then(|| "default".to_owned()))
     }

@@ -124,6 +124,7 @@ async fn what_is_reported_costs_what_the_server_charges() {
         cache_read_nano_usd_per_mtok: price.cache_read_nano_usd_per_mtok,
         cache_write_nano_usd_per_mtok: price.cache_write_nano_usd_per_mtok,
         output_nano_usd_per_mtok: price.output_nano_usd_per_mtok,
+        long: None,
     };
     let server = server(Script::always(Reply::text_with("yes", Usage::Seeded(1))).at(price)).await;
     let provider = provider(&server.base_url());

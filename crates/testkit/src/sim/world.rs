@@ -80,6 +80,7 @@ impl World {
             cache_read_nano_usd_per_mtok: 0,
             cache_write_nano_usd_per_mtok: 0,
             output_nano_usd_per_mtok: 2_000_000_000,
+            long: None,
         };
         let prices = PriceTable::new(IndexMap::from([(
             "m".to_owned(),
