@@ -1,7 +1,7 @@
-//! `cargo xtask bench kernel`: figures of the release binary, with the machine they were taken on.
+//! `cargo xtask bench kernel` and `agent`: figures of the release binary, with the machine they were taken on.
 //!
-//! A measure is a function below [`MEASURES`]: it writes raw lines to the report and returns the figures that the summary shows. The report goes to
-//! `docs/benchmarks/kernel-DATE.txt`, to be committed beside the README that quotes it.
+//! A measure is a function below [`MEASURES`] or [`AGENT_MEASURES`]: it writes raw lines to the report and returns the figures that the summary shows. The report goes to
+//! `docs/benchmarks/SUITE-DATE.txt`, to be committed beside the README that quotes it.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,11 +22,14 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum Suite {
     /// The durable kernel on the embedded store.
-    Kernel(Kernel),
+    Kernel(Taken),
+    /// Agents: turns, first words, long conversations, against the scripted model server.
+    Agent(Taken),
 }
 
+/// How measures are taken.
 #[derive(Args)]
-struct Kernel {
+struct Taken {
     /// Only these measures, by name; all if none is given.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -98,15 +101,40 @@ const MEASURES: &[(&str, Measure)] = &[
     ("bare_commit", bare_commit),
 ];
 
+/// The measures of agents.
+const AGENT_MEASURES: &[(&str, Measure)] = &[
+    ("turns", |bench| {
+        load(bench, "turns", &[("added_ms_a_turn", "beside the same requests without Gorgon, a tool and two commits included; aim 1")])
+    }),
+    ("first_token", |bench| {
+        load(
+            bench,
+            "first_token",
+            &[("added_ms", "to the first words of a new run that is watched; aim 5"), ("without_ms", "the same question without Gorgon")],
+        )
+    }),
+    ("conversation", |bench| {
+        load(
+            bench,
+            "conversation",
+            &[
+                ("ratio", "stored bytes over the bytes of all that was said, 1,000 turns; aim 1.3"),
+                ("resume_ms", "from the start of a new process to the end of the last turn; aim 200"),
+            ],
+        )
+    }),
+];
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
-        Suite::Kernel(kernel) => measure(kernel),
+        Suite::Kernel(taken) => measure("kernel", MEASURES, taken),
+        Suite::Agent(taken) => measure("agent", AGENT_MEASURES, taken),
     }
 }
 
-fn measure(options: &Kernel) -> Result<()> {
-    if let Some(unknown) = options.only.iter().find(|name| !MEASURES.iter().any(|(known, _)| known == name)) {
-        let known: Vec<&str> = MEASURES.iter().map(|(name, _)| *name).collect();
+fn measure(suite: &str, measures: &[(&str, Measure)], options: &Taken) -> Result<()> {
+    if let Some(unknown) = options.only.iter().find(|name| !measures.iter().any(|(known, _)| known == name)) {
+        let known: Vec<&str> = measures.iter().map(|(name, _)| *name).collect();
         bail!("no measure is called `{unknown}`; there are: {}", known.join(", "));
     }
     step("release binary", cargo().args(["build", "--release", "--quiet", "--bin", "gorgon"]))?;
@@ -117,7 +145,7 @@ fn measure(options: &Kernel) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let mut bench = Bench { binary: root().join("target/release/gorgon"), folder, processes: options.processes.max(1), report: machine()? };
     let mut figures = Vec::new();
-    for (name, measure) in MEASURES {
+    for (name, measure) in measures {
         if options.only.is_empty() || options.only.iter().any(|only| only == name) {
             say(&format!("bench: {name}"));
             writeln!(bench.report, "\n== {name}")?;
@@ -135,7 +163,7 @@ fn measure(options: &Kernel) -> Result<()> {
     }
     let path = match &options.output {
         Some(path) => root().join(path),
-        None => root().join(format!("docs/benchmarks/kernel-{}.txt", today()?)),
+        None => root().join(format!("docs/benchmarks/{suite}-{}.txt", today()?)),
     };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -194,7 +222,7 @@ fn load(bench: &mut Bench, name: &str, wanted: &[(&str, &str)]) -> Result<Vec<Fi
     step("load generator", cargo().args(["build", "--release", "--quiet", "-p", "gorgon-cli", "--example", "kernel_load"]))?;
     let generator = root().join("target/release/examples/kernel_load");
     // The long loads are their own repetition.
-    let processes = if matches!(name, "history" | "sleep") { 1 } else { bench.processes };
+    let processes = if matches!(name, "history" | "sleep" | "turns" | "first_token" | "conversation") { 1 } else { bench.processes };
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); wanted.len()];
     for _ in 0..processes {
         let folder = bench.folder.join(name);

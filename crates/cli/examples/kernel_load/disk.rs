@@ -66,3 +66,10 @@ pub(crate) async fn look(data: &Path, chains_max: u32) -> Result<Found> {
     store.close().await;
     Ok(found)
 }
+
+/// The bytes of all events as they lie on disk, and of the texts that they refer to.
+pub(crate) fn body_bytes(data: &Path) -> Result<i64> {
+    let plain = Connection::open(data.join("gorgon-state.db"))?;
+    let sum = |sql: &str| plain.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(sum("SELECT coalesce(sum(length(body)), 0) FROM event")? + sum("SELECT coalesce(sum(length(body)), 0) FROM blob")?)
+}

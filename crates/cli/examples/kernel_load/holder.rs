@@ -74,6 +74,13 @@ impl Holder {
         Ok(Used { cpu: Duration::from_millis(ticks * 10), resident_kib })
     }
 
+    /// Ends it as a power cut would, and waits.
+    pub(crate) fn kill(mut self) -> Result<PathBuf> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.data)
+    }
+
     /// Asks it to end, and waits.
     pub(crate) fn stop(mut self) -> Result<PathBuf> {
         let pid = rustix::process::Pid::from_child(&self.child);

@@ -22,12 +22,12 @@ fn us(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn say(value: &Value) {
+pub(crate) fn say(value: &Value) {
     let text = value.to_string();
     // Standard output is what the caller reads.
     std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes()).ok();
