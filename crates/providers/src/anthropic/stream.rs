@@ -19,7 +19,7 @@ pub(super) struct Assembly<'a> {
     end: Map<String, Value>,
     /// What was told at the beginning, and at the end: the latter is cumulative and takes the place of the former.
     usage: Map<String, Value>,
-    /// Whether the end told of usage. The beginning alone knows nothing of the output.
+    /// Whether the end told of the output. The beginning counts it too, before there is any.
     counted: bool,
     ended: bool,
     error: Option<Value>,
@@ -63,9 +63,14 @@ impl<'a> Assembly<'a> {
             return Err("its stream ended before its answer did".to_owned());
         }
         let mut blocks = self.blocks;
-        for (place, arguments) in self.arguments {
-            if let Some(block) = blocks.get_mut(&place) {
+        // Without a word of its own, a tool's input is what its block began with.
+        for (place, arguments) in self.arguments.into_iter().filter(|(_, arguments)| !arguments.is_empty()) {
+            let Some(block) = blocks.get_mut(&place) else { continue };
+            if block.get("type").and_then(Value::as_str) == Some("tool_use") {
                 block["input"] = Value::String(arguments);
+            } else if let Ok(input) = serde_json::from_str(&arguments) {
+                // A tool of the server goes back as it came, and there its input is an object.
+                block["input"] = input;
             }
         }
         let mut body = self.end;
@@ -96,7 +101,8 @@ impl<'a> Assembly<'a> {
                 return show(self.cx, text("text"));
             }
             "thinking_delta" => append(block, "thinking", text("thinking")),
-            "signature_delta" => append(block, "signature", text("signature")),
+            // A signature comes whole: the official SDK lets a second one take the place of the first.
+            "signature_delta" => block["signature"] = json!(text("signature")),
             "input_json_delta" => self.arguments.entry(place).or_default().push_str(text("partial_json")),
             // Citations, and what is not known yet: the answer is the same without them.
             _ => {}
@@ -110,7 +116,7 @@ impl<'a> Assembly<'a> {
         }
         if let Some(usage) = event.get("usage").filter(|usage| usage.is_object()) {
             self.note_usage(Some(usage));
-            self.counted = true;
+            self.counted |= usage.get("output_tokens").is_some_and(|count| !count.is_null());
             self.end.insert("usage".to_owned(), Value::Object(self.usage.clone()));
         }
     }
@@ -135,7 +141,8 @@ impl Listener for Assembly<'_> {
         match event.get("type").and_then(Value::as_str).unwrap_or_default() {
             "message_start" => self.begin(part("message")),
             "content_block_start" => {
-                self.blocks.insert(place, part("content_block").clone());
+                let block = part("content_block");
+                self.blocks.insert(place, if block.is_object() { block.clone() } else { json!({}) });
             }
             "content_block_delta" => match self.take_delta(place, part("delta")) {
                 Steer::Continue => {}

@@ -1,5 +1,6 @@
 //! Providers against a server on the real wire.
 
+mod anthropic;
 mod config;
 mod executor;
 mod openai;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use gorgon_core::call::{AnswerSchema, FailureClass, Message, Metering, ModelRequest, Part, Speaker, ToolSpec};
 use gorgon_core::money::TokenUsage;
 use gorgon_ports::{CallCx, Progress, Steer};
-use gorgon_providers::{Anthropic, AnthropicConfig, OpenAiConfig, Provider, Thinking};
+use gorgon_providers::{AnthropicConfig, OpenAiConfig, Provider, Thinking};
 use gorgon_testkit::scripted::{AnswerReply, Counts, Delivery, ErrorReply, RawReply, Reply, Rule, Script, ScriptedServer, ToolCall, Usage};
 use serde_json::{Value, json};
 
-use crate::support::{KEY, config, cx, cx_heard, failed, provider_of, reported, succeeded};
+use crate::support::{anthropic, anthropic_config, config, cx, cx_heard, failed, provider_of, reported, succeeded};
 
 const COUNTS: Counts = Counts { prompt: 40, completion: 12, cached: 16, cache_write: 8, reasoning: 5 };
 const USED: TokenUsage = TokenUsage { input_uncached: 16, input_cache_read: 16, input_cache_write: 8, output_text: 7, output_reasoning: 5 };
@@ -22,15 +22,6 @@ enum Wire {
 }
 
 const WIRES: [Wire; 2] = [Wire::OpenAi, Wire::Anthropic];
-
-fn anthropic(config: &AnthropicConfig) -> Anthropic {
-    let env = |name: &str| (name == "TEST_KEY").then(|| KEY.to_owned());
-    Anthropic::build("claude", config, &env).unwrap_or_else(|error| panic!("{error:?}"))
-}
-
-fn anthropic_config(base_url: &str) -> AnthropicConfig {
-    AnthropicConfig { base_url: Some(base_url.to_owned()), api_key_env: Some("TEST_KEY".to_owned()), ..AnthropicConfig::default() }
-}
 
 fn provider(wire: Wire, base_url: &str) -> Arc<dyn Provider> {
     match wire {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use gorgon_core::call::{Failure, Metering, ModelRequest, Outcome};
 use gorgon_core::money::TokenUsage;
 use gorgon_ports::{CallCx, Progress, Steer};
-use gorgon_providers::{OpenAiChat, OpenAiConfig, Provider};
-use gorgon_testkit::scripted::ScriptedServer;
+use gorgon_providers::{Anthropic, AnthropicConfig, OpenAiChat, OpenAiConfig, Provider};
+use gorgon_testkit::scripted::{RawReply, Reply, Script, ScriptedServer};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,27 @@ pub(crate) fn provider(base_url: &str) -> OpenAiChat {
 pub(crate) fn provider_of(config: &OpenAiConfig) -> OpenAiChat {
     let env = |name: &str| (name == "TEST_KEY").then(|| KEY.to_owned());
     OpenAiChat::build("openai", config, &env).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+pub(crate) fn anthropic(config: &AnthropicConfig) -> Anthropic {
+    let env = |name: &str| (name == "TEST_KEY").then(|| KEY.to_owned());
+    Anthropic::build("claude", config, &env).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+pub(crate) fn anthropic_config(base_url: &str) -> AnthropicConfig {
+    AnthropicConfig { base_url: Some(base_url.to_owned()), api_key_env: Some("TEST_KEY".to_owned()), ..AnthropicConfig::default() }
+}
+
+/// A server that answers every question with these bytes.
+pub(crate) async fn answering_raw(status: u16, content_type: &str, headers: BTreeMap<String, String>, body: &str) -> ScriptedServer {
+    let headers = headers.into_iter().chain([("content-type".to_owned(), content_type.to_owned())]).collect();
+    let raw = RawReply { status, body: body.to_owned(), repeat: 1, headers, billed: None };
+    ScriptedServer::start(Script::always(Reply::Raw(raw))).await.expect("a free port")
+}
+
+/// As [`answering_raw`], of a stream.
+pub(crate) async fn streaming_raw(body: &str) -> ScriptedServer {
+    answering_raw(200, "text/event-stream", BTreeMap::new(), body).await
 }
 
 /// Asks the server once.
