@@ -95,7 +95,8 @@ pub(crate) fn of_error_in_answer(name: &str, told: &Told, headers: &HeaderMap) -
         Some(status @ 400..600) => classify(status, told, None, None),
         _ if told.is_about_money() => FailureClass::Denied,
         _ if told.says(&["rate_limit"]) => FailureClass::RateLimited,
-        _ if told.says(&["server_error", "overloaded", "internal_error"]) => FailureClass::Overloaded,
+        _ if told.says(&["timeout_error"]) => FailureClass::TimedOut,
+        _ if told.says(&["server_error", "overloaded", "internal_error", "api_error"]) => FailureClass::Overloaded,
         _ => FailureClass::Refused,
     };
     let message = if told.message.is_empty() { "no reason given" } else { &told.message };

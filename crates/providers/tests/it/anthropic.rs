@@ -1,11 +1,11 @@
 //! What a stream of Messages may say, event by event.
 
-use gorgon_core::call::{Metering, Outcome};
+use gorgon_core::call::{FailureClass, Metering, Outcome};
 use gorgon_core::money::TokenUsage;
 use gorgon_providers::Provider;
 use serde_json::{Value, json};
 
-use crate::support::{anthropic, anthropic_config, cx, reported, request, streaming_raw, succeeded};
+use crate::support::{anthropic, anthropic_config, cx, failed, reported, request, streaming_raw, succeeded};
 
 async fn answer_to(events: &[Value]) -> Outcome {
     let body: String = events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())).collect();
@@ -95,5 +95,22 @@ async fn a_block_that_is_no_object_harms_nobody() {
             stopped,
         ];
         assert_eq!(succeeded(answer_to(&events).await).0["text"], json!("yes"), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_has_the_class_that_its_status_would_have() {
+    for (kind, class) in [
+        ("overloaded_error", FailureClass::Overloaded),
+        ("api_error", FailureClass::Overloaded),
+        ("timeout_error", FailureClass::TimedOut),
+        ("rate_limit_error", FailureClass::RateLimited),
+        ("billing_error", FailureClass::Denied),
+    ] {
+        let error = json!({"type": "error", "error": {"type": kind, "message": "it says", "details": null}, "request_id": "req_1"});
+        let [begun, spoken] = said("ha");
+        let (failure, metering) = failed(answer_to(&[start(), begun, spoken, error]).await);
+        assert_eq!((failure.class, metering), (class, Metering::Unknown), "{kind}: {failure:?}");
+        assert!(failure.message.contains("it says"), "{}", failure.message);
     }
 }
