@@ -3,6 +3,7 @@
 mod anthropic;
 mod config;
 mod executor;
+mod fixtures;
 mod openai;
 mod raw;
 mod streams;

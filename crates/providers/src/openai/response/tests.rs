@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::*;
 
-const CACHED: &str = include_str!("../../../fixtures/openai/cached_tokens.json");
-const CACHE_WRITE: &str = include_str!("../../../fixtures/openai/cache_write_tokens.json");
-const REASONING: &str = include_str!("../../../fixtures/openai/reasoning_tokens.json");
-const LENGTH: &str = include_str!("../../../fixtures/openai/length.json");
-const REFUSAL: &str = include_str!("../../../fixtures/openai/refusal.json");
-const CONTENT_FILTER: &str = include_str!("../../../fixtures/openai/content_filter.json");
-const RATE_LIMIT: &str = include_str!("../../../fixtures/openai/rate_limit.json");
-const QUOTA: &str = include_str!("../../../fixtures/openai/insufficient_quota.json");
+const CACHED: &str = include_str!("../../../tests/fixtures/openai/cached_tokens.json");
+const CACHE_WRITE: &str = include_str!("../../../tests/fixtures/openai/cache_write_tokens.json");
+const REASONING: &str = include_str!("../../../tests/fixtures/openai/reasoning_tokens.json");
+const LENGTH: &str = include_str!("../../../tests/fixtures/openai/length.json");
+const REFUSAL: &str = include_str!("../../../tests/fixtures/openai/refusal.json");
+const CONTENT_FILTER: &str = include_str!("../../../tests/fixtures/openai/content_filter.json");
+const RATE_LIMIT: &str = include_str!("../../../tests/fixtures/openai/rate_limit.json");
+const QUOTA: &str = include_str!("../../../tests/fixtures/openai/insufficient_quota.json");
 
 const ASKED: Asked<'_> = Asked { name: "openai", model: "asked", tools: false };
 
