@@ -6,5 +6,6 @@ mod executor;
 mod fixtures;
 mod openai;
 mod raw;
+mod second_reader;
 mod streams;
 mod support;
