@@ -36,6 +36,15 @@ pub fn repeated(program: &Program, events: &[Event], kept: &Kept) -> Vec<Repeate
     }
     let mut done: BTreeMap<(usize, EffectClass), BTreeSet<(u32, u32)>> = BTreeMap::new();
     for event in events {
+        // What the old run kept of another one was done by that one: once at least, and its history is not at hand.
+        if let Event::RunCreated(created) = event {
+            for ix in created.fork.iter().flat_map(|fork| &fork.kept).filter(|step| !whole.contains(step)).filter_map(|step| program.find(step)) {
+                let effect = program.nodes[ix].step.effect;
+                if effect >= EffectClass::Idempotent && program.nodes[ix].children.is_empty() {
+                    done.entry((ix, effect)).or_default().insert((0, 0));
+                }
+            }
+        }
         let Event::CallStarted(started) = event else { continue };
         let call = &started.call;
         let is_kept =

@@ -113,6 +113,20 @@ fn a_step_that_prepared_the_ground_takes_those_after_it_along() {
 }
 
 #[test]
+fn what_a_fork_kept_was_done_and_is_done_again_by_a_fork_of_it_that_does_not_keep_it() {
+    let definition = || workflow(vec![shell("a", "echo a"), noop("b")]);
+    let mut run = Harness::start(definition());
+    run.done("a");
+    run.done("b");
+    let (mut fork, _) = from(&run, definition(), Some("b"), |_| {});
+    fork.done("b");
+    let (second, kept) = from(&fork, definition(), Some("a"), |_| {});
+    let events: Vec<Event> = fork.log.iter().map(|(_, event)| event.clone()).collect();
+    let again = fork::repeated(&second.state.program, &events, &kept);
+    assert_eq!(again.iter().map(|r| (r.step.as_str(), r.calls)).collect::<Vec<_>>(), [("a", 1)]);
+}
+
+#[test]
 fn how_often_a_step_may_be_tried_makes_no_other_result() {
     let mut run = Harness::start(chain());
     ["a", "b", "c"].into_iter().for_each(|step| drop(run.done(step)));
