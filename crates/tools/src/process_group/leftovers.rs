@@ -140,7 +140,17 @@ mod tests {
 
     fn start(note: &Note) -> Child {
         let (name, mark) = note.variable();
-        Command::new("sleep").arg("600").env(name, mark).process_group(0).spawn().unwrap()
+        let pair = format!("{name}={mark}");
+        let child = Command::new("sleep").arg("600").env(name, mark).process_group(0).spawn().unwrap();
+        // The kernel lets the parent go on just before the new program can be seen to have an environment.
+        let shows =
+            || std::fs::read(format!("/proc/{}/environ", child.id())).is_ok_and(|text| text.windows(pair.len()).any(|part| part == pair.as_bytes()));
+        let began = std::time::Instant::now();
+        while !shows() {
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "the process has no environment");
+            std::thread::yield_now();
+        }
+        child
     }
 
     fn check_that_it_is_ended(dir: &Path, leftovers: &Leftovers, mut child: Child) {
