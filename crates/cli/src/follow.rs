@@ -58,7 +58,14 @@ impl Follower {
                     continue;
                 }
             };
-            match self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await {
+            // Where the stream was cut the run may have come to rest with its last append: then nothing more comes, and nobody would look.
+            let rests = if after > 0 { self.look(session).await } else { Ok(None) };
+            let watched = match rests {
+                Ok(Some(end)) => Ok(end),
+                Ok(None) => self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await,
+                Err(stop) => Err(stop),
+            };
+            match watched {
                 Ok(end) => return Ok(end),
                 Err(Stop::Gone(error)) => self.reconnect(session, error).await?,
                 Err(Stop::Again) => {}

@@ -55,3 +55,20 @@ fn whoever_is_left_goes_on() {
         assert_eq!((doubts(step), seen(&machine, step)), (0, 1), "{step}");
     }
 }
+
+#[test]
+fn a_command_whose_run_came_to_rest_while_the_holder_went_away_says_so_and_ends() {
+    const ROUNDS: usize = 8;
+    for _ in 0..ROUNDS {
+        let machine = Machine::new();
+        machine.write(
+            "ask.yaml",
+            "name: ask\nsteps:\n  - {id: a, type: shell, command: sleep 0.1, effect: repeatable}\n  - {id: q, type: approval, prompt: 'go on?'}\n",
+        );
+        // The first one holds the store, and lets go of it as soon as its own run waits: just when those of the others come to wait as well.
+        let all: Vec<Child> = (0..3).map(|_| machine.start(&["run", "ask.yaml"])).collect();
+        for child in all {
+            finish(child).exits(4).says("waits for approval");
+        }
+    }
+}
