@@ -10,6 +10,8 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::shell::root;
+
 /// The vendors whose own endpoints the adapters of this release ask.
 const VENDORS: [&str; 2] = ["anthropic", "openai"];
 
@@ -29,8 +31,9 @@ pub(crate) fn import(map: &Path, taken: &str, source: &str) -> Result<()> {
     for vendor in VENDORS {
         models.iter().filter_map(|(name, model)| entry(vendor, name, model, taken)).for_each(|entry| out.push_str(&entry));
     }
-    fs::write("assets/prices.toml", &out)?;
-    fs::write("assets/prices.toml.sha256", format!("{}  prices.toml\n", HEXLOWER.encode(&Sha256::digest(out.as_bytes()))))?;
+    let list = root().join("assets/prices.toml");
+    fs::write(&list, &out)?;
+    fs::write(list.with_extension("toml.sha256"), format!("{}  prices.toml\n", HEXLOWER.encode(&Sha256::digest(out.as_bytes()))))?;
     Ok(())
 }
 

@@ -182,8 +182,9 @@ impl Board {
             Event::FallbackChosen { step, fallback, .. } => self.change(step, |row| row.note = format!("{fallback} takes its place")),
             Event::Reopened { steps, keep, .. } => {
                 for step in steps {
-                    self.change(step, |row| (row.status, row.note, row.started_at, row.ended_at) = (StepStatus::Pending, String::new(), None, None));
-                    self.change(step, |row| row.kept = false);
+                    self.change(step, |row| {
+                        (row.status, row.note, row.started_at, row.ended_at, row.kept) = (StepStatus::Pending, String::new(), None, None, false);
+                    });
                 }
                 for step in keep {
                     self.change(step, |row| (row.status, row.note, row.ended_at) = (StepStatus::Running, String::new(), None));

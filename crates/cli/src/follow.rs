@@ -58,14 +58,7 @@ impl Follower {
                     continue;
                 }
             };
-            // Where the stream was cut the run may have come to rest with its last append: then nothing more comes, and nobody would look.
-            let rests = if after > 0 { self.look(session).await } else { Ok(None) };
-            let watched = match rests {
-                Ok(Some(end)) => Ok(end),
-                Ok(None) => self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await,
-                Err(stop) => Err(stop),
-            };
-            match watched {
+            match self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await {
                 Ok(end) => return Ok(end),
                 Err(Stop::Gone(error)) => self.reconnect(session, error).await?,
                 Err(Stop::Again) => {}
@@ -94,6 +87,12 @@ impl Follower {
         interrupts: &mut Interrupts,
         keyboard: &mut Option<Keyboard>,
     ) -> Result<(Run, End), Stop> {
+        // Where the stream was cut the run may have come to rest with its last append: then nothing more comes, and nobody would look.
+        if *after > 0
+            && let Some(end) = self.look(session).await?
+        {
+            return Ok(end);
+        }
         let mut redraw = tokio::time::interval(REDRAW);
         redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -127,8 +127,8 @@ impl Settings {
         let mut models: IndexMap<String, Model> = self.models.iter().map(|(name, model)| (name.clone(), model.value.clone())).collect();
         let simulated = models.entry(SIMULATED.to_owned()).or_insert(Model { price: None, input_tokens_max: None, output_tokens_max: None });
         simulated.price.get_or_insert(ModelPrice::FREE);
-        let list = PriceList::shipped();
-        let listed = self.providers.iter().filter_map(|(name, config)| Some((name.clone(), list.of(config.value.vendor()?).clone())));
+        let listed = self.providers.iter().filter_map(|(name, config)| Some((name, config.value.vendor()?)));
+        let listed = listed.map(|(name, vendor)| (name.clone(), PriceList::shipped().of(vendor).clone()));
         PriceTable::listed(models, listed.collect())
     }
 

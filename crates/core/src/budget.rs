@@ -223,6 +223,12 @@ impl Limits {
         }
     }
 
+    /// These limits, each in the place of the other's where there is one.
+    #[must_use]
+    pub fn over(&self, other: Self) -> Self {
+        Self { cost_nano_usd: self.cost_nano_usd.or(other.cost_nano_usd), tokens: self.tokens.or(other.tokens), calls: self.calls.or(other.calls) }
+    }
+
     /// Whether no meter is limited.
     #[must_use]
     pub fn is_empty(&self) -> bool {

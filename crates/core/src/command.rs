@@ -41,12 +41,10 @@ use crate::run::RunState;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Begin.
-    Create(Box<RunCreated>),
-    /// Begin with what is kept of another run.
-    Fork {
-        /// What the run is pinned to; says where it comes from.
+    Create {
+        /// What the run is pinned to.
         created: Box<RunCreated>,
-        /// The events that bring in what is kept.
+        /// The events that bring in what it keeps of another run.
         kept: Vec<Event>,
     },
     /// A call has ended.
@@ -194,13 +192,12 @@ pub fn decide(state: &RunState, command: Command, facts: &Facts<'_>) -> Result<D
 /// # Errors
 /// Why it is not done.
 pub fn decide_in_place(state: &mut RunState, command: Command, facts: &Facts<'_>) -> Result<Decided, Rejection> {
-    if state.created.is_none() && !matches!(command, Command::Create(_) | Command::Fork { .. }) {
+    if state.created.is_none() && !matches!(command, Command::Create { .. }) {
         return Err(Rejection::state("the run does not exist yet"));
     }
     let mut decider = Decider::new(state, facts);
     match command {
-        Command::Create(created) => decider.create(*created)?,
-        Command::Fork { created, kept } => decider.fork(*created, kept)?,
+        Command::Create { created, kept } => decider.create(*created, kept)?,
         Command::CompleteCall { call, outcome } => decider.complete_call(&call, outcome)?,
         Command::Tick => decider.tick()?,
         Command::Recover => decider.recover()?,

@@ -6,6 +6,8 @@ mod failure;
 mod input;
 mod step;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -101,6 +103,17 @@ impl Definition {
     #[must_use]
     pub fn hash(&self) -> ContentHash {
         ContentHash::of(self.canonical_json().as_bytes())
+    }
+
+    /// Inputs with the defaults of those that were not given.
+    #[must_use]
+    pub fn with_defaults(&self, mut inputs: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        for (name, spec) in &self.inputs {
+            if let Some(default) = spec.default.as_ref().filter(|_| !inputs.contains_key(name)) {
+                inputs.insert(name.clone(), default.clone());
+            }
+        }
+        inputs
     }
 
     /// Every step, nested ones included, parents before children.

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use self::import::{Import, Keep};
 pub use self::repeated::{Repeated, repeated};
 pub use self::unchanged::{Values, unchanged};
-use crate::event::Event;
+use crate::event::{Event, SkipReason};
 use crate::ids::{RunId, StepId};
-use crate::run::{RunState, StepStatus};
+use crate::plan::{NodeIx, Program};
+use crate::run::{RunState, StepState, StepStatus};
 
 /// Where a run came from. Stands in its first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Kept {
 
 /// Keeps everything that a run had when it stood like this. `events` are those that led there.
 #[must_use]
-pub fn prefix(origin: &RunState, events: &[Event]) -> Kept {
+pub fn prefix(origin: &RunState, events: &[&Event]) -> Kept {
     let program = &origin.program;
     let mut keep: Vec<Keep> = (0..program.nodes.len()).map(|ix| stands(origin, ix)).collect();
     // What stands in for a step that starts anew is not needed yet.
@@ -61,16 +62,19 @@ pub fn prefix(origin: &RunState, events: &[Event]) -> Kept {
 }
 
 /// What is kept of a step of the prefix.
-fn stands(origin: &RunState, ix: usize) -> Keep {
+fn stands(origin: &RunState, ix: NodeIx) -> Keep {
     let (node, step) = (&origin.program.nodes[ix], &origin.steps[ix]);
-    // What was agreed to was agreed to for the other run: what has not ended asks again.
-    let parts = if node.step.approval.as_ref().is_some_and(|approval| !approval.per_item) { Keep::No } else { Keep::Parts };
     match step.status {
         StepStatus::Succeeded => Keep::Whole,
-        StepStatus::Skipped if step.skipped.is_some_and(|reason| reason.is_a_choice()) => Keep::Whole,
+        StepStatus::Skipped if step.skipped.is_some_and(SkipReason::is_a_choice) => Keep::Whole,
         StepStatus::Failed if step.tolerated => Keep::Whole,
         StepStatus::Skipped | StepStatus::Pending | StepStatus::Ready => Keep::No,
         StepStatus::Failed if node.items.is_none() && node.children.is_empty() => Keep::No,
-        StepStatus::Failed | StepStatus::Running | StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => parts,
+        StepStatus::Failed | StepStatus::Running | StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => Keep::parts_of(node),
     }
+}
+
+/// How a step of the new program stood in the old run.
+fn origin_of<'o>(program: &Program, origin: &'o RunState, ix: NodeIx) -> Option<&'o StepState> {
+    origin.program.find(&program.nodes[ix].step.id).map(|there| &origin.steps[there])
 }

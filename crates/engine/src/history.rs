@@ -58,6 +58,11 @@ pub(crate) struct Read {
 
 /// Reads the state of a run.
 pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKey) -> Result<Read, StoreError> {
+    Ok(load_with_history(journal, programs, run).await?.0)
+}
+
+/// Reads the state of a run, and what led to it.
+pub(crate) async fn load_with_history(journal: &dyn Journal, programs: &Programs, run: &RunKey) -> Result<(Read, Vec<Recorded>), StoreError> {
     let appends = journal.load(run, 0).await?;
     let Some(last) = appends.last() else { return Err(damaged(run, "there is none")) };
     let head = Head { seq: last.seq, pos: last.pos, hash: last.hash };
@@ -74,7 +79,7 @@ pub(crate) async fn load(journal: &dyn Journal, programs: &Programs, run: &RunKe
             state.evolve(append.at, event);
         }
     }
-    Ok(Read { state, head, receipt })
+    Ok((Read { state, head, receipt }, recorded))
 }
 
 async fn program(journal: &dyn Journal, programs: &Programs, run: &RunKey, created: &RunCreated) -> Result<Arc<Program>, StoreError> {

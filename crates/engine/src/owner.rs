@@ -111,14 +111,10 @@ impl Owner {
         for round in 0..=REFUSALS_MAX {
             let permits = permits_for(&shared, round);
             let facts = shared.facts(permits.clone(), refused.clone());
-            let created = Box::new(created.clone());
-            let command = if kept.is_empty() { Command::Create(created) } else { Command::Fork { created, kept: kept.clone() } };
+            let command = Command::Create { created: Box::new(created.clone()), kept: kept.clone() };
             let decided = decide_in_place(&mut state, command, &facts).map_err(CreateFailed::Rejected);
-            // What is kept was called by another run, and takes no permit of this one.
-            let ordered = |decided: &Decided| decided.events.len().min(1 + kept.len());
-            shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| &decided.events[ordered(decided)..]));
+            shared.return_unused(&permits, decided.as_ref().map_or(&[], |decided| ordered(&decided.events, &kept)));
             let decided = decided?;
-            let ordered = ordered(&decided);
             let mut encoded = Encoded::of(&state, Head::START, &decided.events, facts.now);
             encoded.append.create = Some(new.clone());
             encoded.append.blobs.extend(blobs.iter().cloned());
@@ -132,11 +128,11 @@ impl Owner {
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
-                    shared.release(&decided.events[ordered..]);
+                    shared.release(ordered(&decided.events, &kept));
                     state = RunState::new(Arc::clone(&state.program));
                 }
                 Commit::Refused(refusal) => {
-                    shared.release(&decided.events[ordered..]);
+                    shared.release(ordered(&decided.events, &kept));
                     let error = refusal_error(&refusal);
                     if !error.is_transient() {
                         shared.break_down(error.clone());
@@ -144,7 +140,7 @@ impl Owner {
                     return Err(CreateFailed::Store(error));
                 }
                 Commit::Unknown(why) => {
-                    shared.release(&decided.events[ordered..]);
+                    shared.release(ordered(&decided.events, &kept));
                     let error = unknown(&why);
                     shared.break_down(error.clone());
                     return Err(CreateFailed::Store(error));
@@ -426,6 +422,11 @@ fn blocked_in(round: u32, blocked: Blocked, refused: &BTreeMap<BudgetKey, Refuse
         return blocked;
     }
     Blocked { families: BTreeSet::new(), budgets: refused.keys().cloned().collect() }
+}
+
+/// The events of a creation behind itself and what it keeps: calls of another run took no permit of this one.
+fn ordered<'e>(events: &'e [Event], kept: &[Event]) -> &'e [Event] {
+    events.get(1 + kept.len()..).unwrap_or_default()
 }
 
 /// Permits that a decision used are not there for the next one of the same batch.

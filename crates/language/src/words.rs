@@ -37,11 +37,11 @@ pub(crate) const BACKOFFS: Words<Backoff> = &[
 ];
 
 pub(crate) const EFFECTS: Words<EffectClass> = &[
-    ("pure", EffectClass::Pure),
-    ("repeatable", EffectClass::Repeatable),
-    ("idempotent", EffectClass::Idempotent),
-    ("at_most_once", EffectClass::AtMostOnce),
-    ("irreversible", EffectClass::Irreversible),
+    (EffectClass::Pure.word(), EffectClass::Pure),
+    (EffectClass::Repeatable.word(), EffectClass::Repeatable),
+    (EffectClass::Idempotent.word(), EffectClass::Idempotent),
+    (EffectClass::AtMostOnce.word(), EffectClass::AtMostOnce),
+    (EffectClass::Irreversible.word(), EffectClass::Irreversible),
 ];
 
 pub(crate) const IN_DOUBT: Words<OnInDoubt> = &[("retry", OnInDoubt::Retry), ("fail", OnInDoubt::Fail), ("ask", OnInDoubt::Ask)];

@@ -1,5 +1,7 @@
 //! The price list that comes with this release: `assets/prices.toml`.
 
+use std::sync::LazyLock;
+
 use gorgon_core::money::{LongPrompts, Model, ModelPrice, parse_usd};
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -25,14 +27,16 @@ pub struct PriceList {
 }
 
 impl PriceList {
-    /// The list of this release.
+    /// The list of this release. Read when somebody first asks: most commands ask no vendor.
     ///
     /// # Panics
     /// Never in a release: a test reads the same list.
     #[must_use]
     #[expect(clippy::panic, reason = "the list is part of the binary, and a test holds that it can be read")]
-    pub fn shipped() -> Self {
-        Self::read(TEXT).unwrap_or_else(|error| panic!("the shipped price list cannot be read: {error}"))
+    pub fn shipped() -> &'static Self {
+        static LIST: LazyLock<PriceList> =
+            LazyLock::new(|| PriceList::read(TEXT).unwrap_or_else(|error| panic!("the shipped price list cannot be read: {error}")));
+        &LIST
     }
 
     /// What a vendor's models cost.

@@ -14,10 +14,10 @@ use crate::disk::body_bytes;
 use crate::holder::{Holder, Workflow};
 use crate::loads::{middle, say};
 
-/// The last answer of a conversation, when it is to be cut off.
+/// Longer than anybody waits.
 const NEVER: Duration = Duration::from_secs(120);
 
-/// A model that asks for one file after the other, and then has done. Two servers, so that one sees only what Gorgon asks.
+/// A model that asks for one file after the other, and then has done; `last`: not before its last answer has been on its way for so long.
 async fn model(folder: &Path, turns: usize, last: Option<Delivery>) -> Result<ScriptedServer> {
     let mut script = Script::default();
     for turn in 1..turns {
@@ -122,6 +122,7 @@ pub(crate) async fn turns(binary: &Path, folder: &Path) -> Result<()> {
         holder.stop()?;
         let bodies: Vec<Vec<u8>> = server.requests().iter().map(|request| request.body.to_string().into_bytes()).collect();
         ensure!(bodies.len() == TURNS, "{} questions for {TURNS} turns", bodies.len());
+        // Another server with the same script: the first has played its own.
         let other = model(folder, TURNS, None).await?;
         let mut direct = Direct::to(&other).await?;
         let started = Instant::now();

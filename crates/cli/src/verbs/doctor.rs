@@ -150,11 +150,10 @@ fn disk(data_dir: &Path) -> Vec<Finding> {
 
 fn providers(settings: &Settings) -> Vec<Finding> {
     let lookup = |name: &str| settings.environment.get(name);
-    let list = PriceList::shipped();
     let each = settings.providers.iter().map(|(name, config)| {
         let what = format!("provider {name}");
         match build(name, &config.value, &lookup) {
-            Ok(_) => good(&what, ready(config.value.vendor(), &list)),
+            Ok(_) => good(&what, ready(config.value.vendor())),
             Err(why) => Finding { what, state: State::Odd, detail: why.message, help: Some(why.help) },
         }
     });
@@ -167,11 +166,10 @@ fn providers(settings: &Settings) -> Vec<Finding> {
 }
 
 /// That it would answer, and where its prices come from.
-fn ready(vendor: Option<Vendor>, list: &PriceList) -> String {
-    match vendor {
-        Some(vendor) => format!("ready, {} models with the prices of {}", list.of(vendor).len(), list.taken),
-        None => "ready".to_owned(),
-    }
+fn ready(vendor: Option<Vendor>) -> String {
+    let Some(vendor) = vendor else { return "ready".to_owned() };
+    let list = PriceList::shipped();
+    format!("ready, {} models with the prices of {}", list.of(vendor).len(), list.taken)
 }
 
 fn shell() -> Finding {

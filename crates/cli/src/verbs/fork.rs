@@ -117,7 +117,7 @@ async fn changed(session: &mut Session<'_>, origin: &Export) -> Result<Workflow,
     };
     let workflow = Workflow::load(session.context, Path::new(file))?;
     workflow.warn(session.context);
-    say_what_changed(session, &origin.run, false).await?;
+    say_what_changed(session, &origin.run).await?;
     Ok(workflow)
 }
 
@@ -139,9 +139,8 @@ fn tell(printer: &Printer, origin: &Run, fork: &Forked, dry_run: bool) {
         out(format!("kept in part: {}", names(&fork.begun)));
     }
     for again in &fork.repeated {
-        let class = serde_json::to_value(again.class).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default();
         let mark = printer.paint("1;33", "done again:");
-        out(format!("{mark} step `{}` ({class}), {} of it", again.step, counted(u64::from(again.calls), "call")));
+        out(format!("{mark} step `{}` ({}), {} of it", again.step, again.class.word(), counted(u64::from(again.calls), "call")));
     }
     let most = fork.cost.upper.map_or_else(|| "an amount that is not known".to_owned(), |upper| show_usd(upper.cost_nano_usd));
     out(format!("the rest costs at most {most}"));

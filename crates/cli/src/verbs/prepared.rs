@@ -99,25 +99,15 @@ impl Wanted<'_> {
         let prices = settings.prices();
         let start = Start { by: context.user.clone(), models: models.clone(), ..Start::default() };
         let providers = settings.providers.keys().cloned().collect();
-        let mut filled = inputs.clone();
-        for (name, spec) in &program.definition.inputs {
-            if let Some(default) = &spec.default {
-                filled.entry(name.clone()).or_insert_with(|| default.clone());
-            }
-        }
+        let filled = program.definition.with_defaults(inputs.clone());
         let new = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: Vec::<Scope>::new(), providers, fork: None };
         let program = Arc::new(program);
         match new_run(&program, new, &prices) {
             Ok((RunCreated { limits, .. }, cost)) => Ok(Prepared { program, cost, limits, inputs: filled, problems: Vec::new() }),
             Err(problems) => {
                 let bounds = cost(&program, &filled, &models, &prices);
-                let mut all = program.definition.budget.limits;
-                for meter in Meter::ALL {
-                    if let Some(limit) = limits.of(meter) {
-                        all.set(meter, limit);
-                    }
-                }
-                Ok(Prepared { program, cost: bounds, limits: all, inputs: filled, problems })
+                let limits = limits.over(program.definition.budget.limits);
+                Ok(Prepared { program, cost: bounds, limits, inputs: filled, problems })
             }
         }
     }

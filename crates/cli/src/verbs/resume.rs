@@ -50,7 +50,7 @@ pub(super) async fn again<B: serde::Serialize + Sync>(
     if going.detach {
         let mut session = detached::session(context, context.settings()?).await?;
         let before = session.ask(async |client| client.run(run).await).await?;
-        say_what_changed(&mut session, &before, true).await?;
+        warn_of_change(&mut session, &before).await?;
         let run = session.send(async |client| client.command(run, name, body).await).await?;
         detached::tell(context, &run);
         return Ok(Exit::Done);
@@ -69,7 +69,7 @@ async fn followed<B: serde::Serialize + Sync>(
     body: &B,
 ) -> Result<Exit, Fault> {
     let before = session.ask(async |client| client.run(run).await).await?;
-    say_what_changed(session, &before, true).await?;
+    warn_of_change(session, &before).await?;
     let told = Told::before(session, &before);
     let command = async |client: &gorgon_client::Client| client.command(run, name, body).await;
     let sent = match name {
@@ -88,15 +88,26 @@ async fn followed<B: serde::Serialize + Sync>(
     going.on(session, run, told).await
 }
 
-/// A run is pinned to the text that it was started from; whoever changed the file since should know.
-pub(super) async fn say_what_changed(session: &mut Session<'_>, run: &Run, goes_on: bool) -> Result<(), Fault> {
-    let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(()) };
-    let Ok(now) = std::fs::read(file) else { return Ok(()) };
+/// A run is pinned to the text that it was started from; whoever changed the file since should know, and know both ways on.
+async fn warn_of_change(session: &mut Session<'_>, run: &Run) -> Result<(), Fault> {
+    if let Some(name) = say_what_changed(session, run).await? {
+        let printer = &session.context.printer;
+        printer.say("the run goes on with the text that it was started from; the ways to the changed file:");
+        printer.say(format!("  gorgon resume {} --updated   keeps what is unchanged", crate::report::short(run.id)));
+        printer.say(format!("  gorgon run {name}   begins anew"));
+    }
+    Ok(())
+}
+
+/// Shows how the file of a run was changed since; answers its name if it was.
+pub(super) async fn say_what_changed(session: &mut Session<'_>, run: &Run) -> Result<Option<String>, Fault> {
+    let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(None) };
+    let Ok(now) = std::fs::read(file) else { return Ok(None) };
     if session.context.printer.json || ContentHash::of(&now) == source {
-        return Ok(());
+        return Ok(None);
     }
     let id = run.id.to_string();
-    let Some(then) = session.ask(async |client| client.export(&id).await).await?.source else { return Ok(()) };
+    let Some(then) = session.ask(async |client| client.export(&id).await).await?.source else { return Ok(None) };
     let now = String::from_utf8_lossy(&now);
     let printer = &session.context.printer;
     let name = crate::workflow::shorten(session.context, std::path::Path::new(file));
@@ -104,10 +115,5 @@ pub(super) async fn say_what_changed(session: &mut Session<'_>, run: &Run, goes_
     let diff = TextDiff::from_lines(then.as_str(), now.as_ref());
     let text = diff.unified_diff().context_radius(2).header("this run", &name).to_string();
     text.lines().for_each(|line| printer.say(line));
-    if goes_on {
-        printer.say("the run goes on with the text that it was started from; the ways to the changed file:");
-        printer.say(format!("  gorgon resume {} --updated   keeps what is unchanged", crate::report::short(run.id)));
-        printer.say(format!("  gorgon run {name}   begins anew"));
-    }
-    Ok(())
+    Ok(Some(name))
 }

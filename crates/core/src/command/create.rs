@@ -19,20 +19,12 @@ use crate::step::ModelChoice;
 use crate::template::nearest;
 
 impl Decider<'_> {
-    pub(super) fn create(&mut self, created: RunCreated) -> Result<(), Rejection> {
+    pub(super) fn create(&mut self, created: RunCreated, kept: Vec<Event>) -> Result<(), Rejection> {
         if self.state.created.is_some() {
             return Err(Rejection::state("the run exists already"));
         }
         self.emit(Event::RunCreated(Box::new(created)));
-        Ok(())
-    }
-
-    /// A run begins with what it keeps of another.
-    pub(super) fn fork(&mut self, created: RunCreated, kept: Vec<Event>) -> Result<(), Rejection> {
-        self.create(created)?;
-        for event in kept {
-            self.emit(event);
-        }
+        kept.into_iter().for_each(|event| self.emit(event));
         Ok(())
     }
 }
@@ -81,12 +73,7 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
         }
     }
     check_models(program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
-    let mut limits = definition.budget.limits;
-    for meter in Meter::ALL {
-        if let Some(limit) = new.limits.of(meter) {
-            limits.set(meter, limit);
-        }
-    }
+    let limits = new.limits.over(definition.budget.limits);
     let cost = plan::cost_of_rest(program, kept, &inputs, &new.start.models, prices);
     check_money(&cost, &limits, &mut problems);
     if !problems.is_empty() {
@@ -133,20 +120,12 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
             }
         }
     }
-    for (name, spec) in &definition.inputs {
-        if inputs.contains_key(name) {
-            continue;
-        }
-        match &spec.default {
-            Some(default) => {
-                inputs.insert(name.clone(), default.clone());
-            }
-            None if spec.required => problems.push(
-                Diagnostic::error(Code::MissingInput, format!("inputs.{name}"), format!("the required input `{name}` was not given"))
-                    .help(format!("give it by `--input {name}=…` ({})", spec.ty.name())),
-            ),
-            None => {}
-        }
+    let inputs = definition.with_defaults(inputs);
+    for (name, spec) in definition.inputs.iter().filter(|(name, spec)| spec.required && !inputs.contains_key(*name)) {
+        problems.push(
+            Diagnostic::error(Code::MissingInput, format!("inputs.{name}"), format!("the required input `{name}` was not given"))
+                .help(format!("give it by `--input {name}=…` ({})", spec.ty.name())),
+        );
     }
     inputs
 }

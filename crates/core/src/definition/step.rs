@@ -98,6 +98,20 @@ pub enum EffectClass {
     Irreversible,
 }
 
+impl EffectClass {
+    /// The word for it in files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Repeatable => "repeatable",
+            Self::Idempotent => "idempotent",
+            Self::AtMostOnce => "at_most_once",
+            Self::Irreversible => "irreversible",
+        }
+    }
+}
+
 /// What to do with an `at_most_once` or `irreversible` call that was in flight at a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 use crate::event::{DoubtVerdict, Event, ItemRef, Resolution};
 use crate::fork::Kept;
 use crate::ids::StepId;
-use crate::plan::{NodeIx, Program};
+use crate::plan::{Node, NodeIx, Program};
 use crate::run::{ItemPhase, ItemState, RunState, StepState, StepStatus};
 
 /// How much of a step is kept.
@@ -17,18 +17,25 @@ pub(super) enum Keep {
     Whole,
 }
 
+impl Keep {
+    /// What is kept of a step that has not ended. Where somebody agreed to all of it, they agreed to it for the other run: it asks again, from the start.
+    pub(super) fn parts_of(node: &Node) -> Self {
+        if node.step.approval.as_ref().is_some_and(|approval| !approval.per_item) { Self::No } else { Self::Parts }
+    }
+}
+
 /// An import under way.
 pub(super) struct Import<'a> {
     program: &'a Program,
     origin: &'a RunState,
     /// The events from which what is unfinished is taken; absent where only what has ended is kept.
-    history: Option<&'a [Event]>,
+    history: Option<&'a [&'a Event]>,
     keep: Vec<Keep>,
     kept: Kept,
 }
 
 impl<'a> Import<'a> {
-    pub(super) fn new(program: &'a Program, origin: &'a RunState, history: Option<&'a [Event]>, keep: Vec<Keep>) -> Self {
+    pub(super) fn new(program: &'a Program, origin: &'a RunState, history: Option<&'a [&'a Event]>, keep: Vec<Keep>) -> Self {
         let mut import = Self { program, origin, history, keep, kept: Kept::default() };
         import.ask_again();
         import
@@ -38,7 +45,8 @@ impl<'a> Import<'a> {
     /// ended.
     fn ask_again(&mut self) {
         for ix in 0..self.keep.len() {
-            if self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole && self.is_awaited(ix) {
+            let agreed = self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole;
+            if agreed && self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded) && self.is_awaited(ix) {
                 self.keep[ix] = Keep::No;
             }
         }
@@ -47,7 +55,7 @@ impl<'a> Import<'a> {
             let node = &self.program.nodes[ix];
             let ended = |child: &NodeIx| self.keep[*child] == Keep::Whole || self.program.nodes[*child].fallback_of.is_some();
             if self.keep[ix] == Keep::Whole && self.origin_of(ix).is_some_and(|step| step.opened) && !node.children.iter().all(ended) {
-                self.keep[ix] = if node.step.approval.is_some() { Keep::No } else { Keep::Parts };
+                self.keep[ix] = Keep::parts_of(node);
             }
         }
     }
@@ -55,26 +63,21 @@ impl<'a> Import<'a> {
     /// Whether something that is not kept comes after it, or after what it stands in.
     fn is_awaited(&self, ix: NodeIx) -> bool {
         let node = &self.program.nodes[ix];
-        let open = |(next, _): &(NodeIx, _)| self.keep[*next] != Keep::Whole;
-        self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded)
-            && (node.before.iter().any(open) || node.parent.is_some_and(|parent| self.is_awaited_outside(parent)))
-    }
-
-    fn is_awaited_outside(&self, group: NodeIx) -> bool {
-        let node = &self.program.nodes[group];
-        node.before.iter().any(|(next, _)| self.keep[*next] != Keep::Whole) || node.parent.is_some_and(|parent| self.is_awaited_outside(parent))
+        node.before.iter().any(|(next, _)| self.keep[*next] != Keep::Whole) || node.parent.is_some_and(|parent| self.is_awaited(parent))
     }
 
     fn origin_of(&self, ix: NodeIx) -> Option<&'a StepState> {
-        self.origin.program.find(&self.program.nodes[ix].step.id).map(|there| &self.origin.steps[there])
+        super::origin_of(self.program, self.origin, ix)
     }
 
     pub(super) fn done(mut self) -> Kept {
         for ix in (0..self.program.nodes.len()).filter(|&ix| self.program.nodes[ix].parent.is_none()) {
             self.bring(ix);
         }
-        if let Some(history) = self.history {
-            self.bring_signals(history);
+        if self.history.is_some() {
+            // Those that came and were not used up are still there.
+            let signals = self.origin.signals.iter().map(|(name, payload)| Event::SignalReceived { name: name.clone(), payload: payload.clone() });
+            self.kept.events.extend(signals);
         }
         self.kept
     }
@@ -133,9 +136,9 @@ impl<'a> Import<'a> {
             return;
         }
         let here = ItemRef { step: step.clone(), item: n };
-        let begins = |event: &Event| matches!(event, Event::AttemptStarted { at, attempt, .. } if *at == here && *attempt == item.attempt);
+        let begins = |event: &&Event| matches!(event, Event::AttemptStarted { at, attempt, .. } if *at == here && *attempt == item.attempt);
         let Some(start) = history.iter().rposition(begins) else { return };
-        let mut events: Vec<Event> = history[start..].iter().filter(|event| is_of(event, &here, item.attempt)).cloned().collect();
+        let mut events: Vec<Event> = history[start..].iter().filter(|event| is_of(event, &here, item.attempt)).copied().cloned().collect();
         let settled = events.iter().rposition(|event| match event {
             Event::CallSettled { .. } | Event::WaitEnded { .. } => true,
             Event::CallDoubted { verdict, .. } => *verdict == DoubtVerdict::Fail,
@@ -145,15 +148,6 @@ impl<'a> Import<'a> {
         events.truncate(settled.map_or(0, |last| last + 1));
         events.iter_mut().for_each(without_money);
         self.kept.events.append(&mut events);
-    }
-
-    /// Signals that came and were not used up are still there.
-    fn bring_signals(&mut self, history: &[Event]) {
-        for (name, payload) in &self.origin.signals {
-            if history.iter().any(|event| matches!(event, Event::SignalReceived { name: had, .. } if had == name)) {
-                self.kept.events.push(Event::SignalReceived { name: name.clone(), payload: payload.clone() });
-            }
-        }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Repeated {
 /// The steps of `program` that are not kept and whose calls, in the old run, did something that a repetition does again. An idempotent call is one of
 /// them: the other side knew it by a token of the old run.
 #[must_use]
-pub fn repeated(program: &Program, events: &[Event], kept: &Kept) -> Vec<Repeated> {
+pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Event>, kept: &Kept) -> Vec<Repeated> {
     let whole: BTreeSet<&StepId> = kept.steps.iter().collect();
     let mut parts = BTreeSet::new();
     for event in &kept.events {

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Kept;
 use super::import::{Import, Keep};
-use crate::definition::{Definition, Step};
-use crate::event::Instead;
+use crate::definition::Step;
+use crate::event::{Instead, SkipReason};
 use crate::ids::StepId;
 use crate::plan::{NodeIx, Program};
 use crate::run::{RunState, StepState, StepStatus};
@@ -19,9 +19,58 @@ use crate::template::{Root, RunField};
 #[must_use]
 pub fn unchanged(program: &Program, values: &Values, origin: &RunState, from: Option<&StepId>) -> Kept {
     let from = from.and_then(|step| program.find(step));
-    let mut judge = Judge { program, values, origin, from, known: vec![None; program.nodes.len()] };
-    let keep = (0..program.nodes.len()).map(|ix| judge.keep(ix)).collect();
-    Import::new(program, origin, None, keep).done()
+    let all = program.nodes.len();
+    let mut judge = Judge { program, values, origin, from, begins: vec![false; all], keep: vec![Keep::No; all] };
+    for moment in moments(program) {
+        match moment {
+            Moment::Begin(ix) => judge.begins[ix] = judge.begins_alike(ix),
+            Moment::End(ix) => judge.keep[ix] = judge.result(ix),
+        }
+    }
+    Import::new(program, origin, None, judge.keep).done()
+}
+
+/// What is judged of a step: that it begins as it did, and then what it came to.
+#[derive(Clone, Copy)]
+enum Moment {
+    Begin(NodeIx),
+    End(NodeIx),
+}
+
+/// Everything to be judged, each after what its judgement rests on. A list and not a recursion: a chain of steps may be as long as a file allows, and stand
+/// in it the wrong way round.
+fn moments(program: &Program) -> Vec<Moment> {
+    let (begin, end) = (|ix: NodeIx| 2 * ix, |ix: NodeIx| 2 * ix + 1);
+    let mut leads: Vec<Vec<usize>> = vec![Vec::new(); 2 * program.nodes.len()];
+    let mut waits = vec![0_usize; leads.len()];
+    let mut rests = |on: usize, what: usize| {
+        leads[on].push(what);
+        waits[what] += 1;
+    };
+    for (ix, node) in program.nodes.iter().enumerate() {
+        rests(begin(ix), end(ix));
+        node.after.iter().for_each(|&(before, _)| rests(end(before), begin(ix)));
+        node.fallback.into_iter().for_each(|fallback| rests(begin(fallback), end(ix)));
+        node.fallback_of.into_iter().for_each(|primary| rests(end(primary), end(ix)));
+        if let Some(group) = node.parent {
+            rests(begin(group), begin(ix));
+            if node.fallback_of.is_none() {
+                rests(end(ix), end(group));
+            }
+        }
+    }
+    let mut open: Vec<usize> = (0..waits.len()).filter(|&what| waits[what] == 0).collect();
+    let mut order = Vec::with_capacity(waits.len());
+    while let Some(what) = open.pop() {
+        order.push(if what % 2 == 0 { Moment::Begin(what / 2) } else { Moment::End(what / 2) });
+        for &next in &leads[what] {
+            waits[next] -= 1;
+            if waits[next] == 0 {
+                open.push(next);
+            }
+        }
+    }
+    order
 }
 
 /// What a new run begins with.
@@ -33,80 +82,52 @@ pub struct Values {
     pub env: BTreeMap<String, String>,
 }
 
-impl Values {
-    /// Inputs as they will be once the defaults of the definition are filled in.
-    #[must_use]
-    pub fn new(definition: &Definition, mut inputs: BTreeMap<String, Value>, env: BTreeMap<String, String>) -> Self {
-        for (name, spec) in &definition.inputs {
-            if let Some(default) = spec.default.as_ref().filter(|_| !inputs.contains_key(name)) {
-                inputs.insert(name.clone(), default.clone());
-            }
-        }
-        Self { inputs, env }
-    }
-}
-
 struct Judge<'a> {
     program: &'a Program,
     values: &'a Values,
     origin: &'a RunState,
     from: Option<NodeIx>,
-    known: Vec<Option<Keep>>,
+    /// Whether a step begins as it did.
+    begins: Vec<bool>,
+    keep: Vec<Keep>,
 }
 
 impl<'a> Judge<'a> {
-    fn keep(&mut self, ix: NodeIx) -> Keep {
-        if let Some(known) = self.known[ix] {
-            return known;
-        }
-        let keep = if self.begins_alike(ix) { self.result(ix) } else { Keep::No };
-        self.known[ix] = Some(keep);
-        keep
-    }
-
-    /// Whether it would begin as it did: in a group that does, after results that are kept, with the same parameters. Edges have no circles, so this never
-    /// comes back to the same step.
-    fn begins_alike(&mut self, ix: NodeIx) -> bool {
-        let program = self.program;
-        let node = &program.nodes[ix];
+    /// Whether a step would begin as it did: in a group that does, after results that are kept, with the same parameters.
+    fn begins_alike(&self, ix: NodeIx) -> bool {
+        let node = &self.program.nodes[ix];
         let Some(there) = self.origin.program.find(&node.step.id) else { return false };
         if Some(ix) == self.from || !same_step(&self.origin.program.nodes[there].step, &node.step) || !self.same_values(ix, there) {
             return false;
         }
-        let group = node.parent.is_none_or(|parent| self.begins_alike(parent) && self.origin_of(parent).is_some_and(|step| step.opened));
-        group && node.after.iter().all(|&(from, _)| self.keep(from) == Keep::Whole || self.stands_by(from))
+        let group = node.parent.is_none_or(|parent| self.begins[parent] && self.origin_of(parent).is_some_and(|step| step.opened));
+        group && node.after.iter().all(|&(from, _)| self.keep[from] == Keep::Whole)
     }
 
-    /// A fallback that nobody needed is no reason to run anything again.
-    fn stands_by(&self, ix: NodeIx) -> bool {
-        self.program.nodes[ix].fallback_of.is_some() && self.origin_of(ix).is_some_and(|step| step.started_at.is_none())
-    }
-
-    fn result(&mut self, ix: NodeIx) -> Keep {
-        let program = self.program;
-        let node = &program.nodes[ix];
-        let Some(step) = self.origin_of(ix) else { return Keep::No };
+    /// What is kept of a step.
+    fn result(&self, ix: NodeIx) -> Keep {
+        let node = &self.program.nodes[ix];
+        let Some(step) = self.origin_of(ix).filter(|_| self.begins[ix]) else { return Keep::No };
         if let Some(primary) = node.fallback_of {
-            let needed = step.status == StepStatus::Succeeded && self.keep(primary) == Keep::Whole;
+            let needed = step.status == StepStatus::Succeeded && self.keep[primary] == Keep::Whole;
             return if needed { Keep::Whole } else { Keep::No };
         }
-        let parts = if node.step.approval.as_ref().is_some_and(|approval| !approval.per_item) { Keep::No } else { Keep::Parts };
         if step.opened {
-            let inside = |child: &&NodeIx| program.nodes[**child].fallback_of.is_none();
-            let all = node.children.iter().filter(inside).all(|&child| self.keep(child) == Keep::Whole);
-            return if all && holds(step) { Keep::Whole } else { parts };
+            let inside = |child: &&NodeIx| self.program.nodes[**child].fallback_of.is_none();
+            let all = node.children.iter().filter(inside).all(|&child| self.keep[child] == Keep::Whole);
+            return if all && holds(step) { Keep::Whole } else { Keep::parts_of(node) };
         }
         match (&step.instead, node.fallback) {
             // A result that another step gave holds as long as that step is what it was.
-            (Some(Instead::FallbackStep { .. }), Some(fallback)) if !self.begins_alike(fallback) => Keep::No,
+            (Some(Instead::FallbackStep { .. }), Some(fallback)) if !self.begins[fallback] => Keep::No,
             _ if holds(step) => Keep::Whole,
-            _ if step.list.is_some() => parts,
+            _ if step.list.is_some() => Keep::parts_of(node),
             _ => Keep::No,
         }
     }
 
     fn origin_of(&self, ix: NodeIx) -> Option<&'a StepState> {
-        self.origin.program.find(&self.program.nodes[ix].step.id).map(|there| &self.origin.steps[there])
+        super::origin_of(self.program, self.origin, ix)
     }
 
     /// Whether what a step refers to has the values that it had. What it refers to of other steps is judged with those steps.
@@ -131,7 +152,7 @@ impl<'a> Judge<'a> {
 fn holds(step: &StepState) -> bool {
     match step.status {
         StepStatus::Succeeded => matches!(step.instead, None | Some(Instead::FallbackStep { .. } | Instead::Resolved)),
-        StepStatus::Skipped => step.skipped.is_some_and(crate::event::SkipReason::is_a_choice),
+        StepStatus::Skipped => step.skipped.is_some_and(SkipReason::is_a_choice),
         _ => false,
     }
 }

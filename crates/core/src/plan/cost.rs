@@ -84,7 +84,8 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     let provider = models.provider(params).unwrap_or_default();
     let model = models.model(params).unwrap_or(provider);
     let known = prices.find(provider, model);
-    let price = known.as_ref().and_then(|m| m.price).or_else(|| (provider == "simulated").then_some(crate::money::ModelPrice::FREE));
+    let window = known.as_ref().and_then(|m| m.input_tokens_max);
+    let price = known.and_then(|m| m.price).or_else(|| (provider == "simulated").then_some(crate::money::ModelPrice::FREE));
     if price.is_none() {
         cost.unpriced.push(node.step.id.clone());
     }
@@ -98,14 +99,13 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     let output = cap.unwrap_or_default();
     // Literal text is there whatever happens; what is rendered into it is bounded by the inputs at hand and by nothing else.
     let (least, most) = question_bound(node, inputs, models);
-    let most = match (most, known.as_ref().and_then(|m| m.input_tokens_max)) {
+    let most = match (most, window) {
         (Some(bytes), Some(window)) => Some(bytes.min(window)),
         (bytes, window) => bytes.or(window),
     };
-    let least = known.as_ref().and_then(|m| m.input_tokens_max).map_or(least, |window| least.min(window));
+    let least = window.map_or(least, |window| least.min(window));
     let most = most.filter(|_| cap.is_some());
     let turns = turns(node);
-    let window = known.as_ref().and_then(|m| m.input_tokens_max);
     let grows = turns > 1;
     let most = if grows { most.and(window) } else { most };
     let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };

@@ -69,7 +69,7 @@ fn command(name: &str, run: &Harness) -> Command {
     match name {
         "create" => {
             let (_, created) = Harness::before(Arc::clone(&run.state.program));
-            Command::Create(Box::new(created))
+            Command::Create { created: Box::new(created), kept: Vec::new() }
         }
         "complete" => {
             let nobody = CallId { step: "a".into(), item: 0, attempt: 99, call: 0, redo: 0 };

@@ -13,15 +13,15 @@ use gorgon_core::plan::Program;
 use gorgon_core::run::{RunState, RunStatus, StepStatus};
 use serde_json::{Value, json};
 
-use crate::build::{Say, agent, approval, noop, noop_of, parallel, program, shell, workflow};
+use crate::build::{Say, agent, approval, noop, noop_of, parallel, program, shell, transform, workflow};
 use crate::conversations::{gave, says, wants};
 use crate::harness::{Harness, approve};
 
 /// The run as it stood after so many of its events, and the events.
-fn stood(run: &Harness, events: usize) -> (RunState, Vec<Event>) {
+fn stood(run: &Harness, events: usize) -> (RunState, Vec<&Event>) {
     let log = &run.log[..events];
     let state = RunState::replay(Arc::clone(&run.state.program), log.iter().map(|(at, event)| (*at, event)));
-    (state, log.iter().map(|(_, event)| event.clone()).collect())
+    (state, log.iter().map(|(_, event)| event).collect())
 }
 
 fn created(program: &Arc<Program>, kept: &Kept) -> (Harness, RunCreated) {
@@ -37,7 +37,7 @@ pub(crate) fn at(origin: &Harness, events: usize) -> (Harness, Kept) {
     let kept = fork::prefix(&state, &events);
     let (mut run, created) = created(&state.program, &kept);
     run.now = origin.now;
-    run.ok(Command::Fork { created: Box::new(created), kept: kept.events.clone() });
+    run.ok(Command::Create { created: Box::new(created), kept: kept.events.clone() });
     (run, kept)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn from(origin: &Harness, definition: Definition, step: Option<&str>,
     let kept = fork::unchanged(&program, &values, &origin.state, step.map(StepId::from).as_ref());
     let (mut run, _) = created(&program, &kept);
     wanted.fork = Some(Box::new(Fork { run: RunId(7), at: None, from: step.map(StepId::from), kept: kept.steps.clone(), begun: kept.begun.clone() }));
-    run.ok(Command::Fork { created: Box::new(wanted), kept: kept.events.clone() });
+    run.ok(Command::Create { created: Box::new(wanted), kept: kept.events.clone() });
     (run, kept)
 }
 
@@ -104,8 +104,7 @@ fn a_step_that_prepared_the_ground_takes_those_after_it_along() {
     run.done("b");
     let (fork, kept) = from(&run, workflow(vec![shell("a", "echo changed"), shell("b", "echo b")]), None, |_| {});
     assert_eq!((kept.steps.len(), fork.open()), (0, vec!["a/0/1/0".to_owned()]));
-    let events: Vec<Event> = run.log.iter().map(|(_, event)| event.clone()).collect();
-    let again = fork::repeated(&fork.state.program, &events, &kept);
+    let again = fork::repeated(&fork.state.program, run.log.iter().map(|(_, event)| event), &kept);
     assert_eq!(
         again.iter().map(|r| (r.step.as_str(), r.class, r.calls)).collect::<Vec<_>>(),
         [("a", EffectClass::AtMostOnce, 1), ("b", EffectClass::AtMostOnce, 1)]
@@ -121,8 +120,7 @@ fn what_a_fork_kept_was_done_and_is_done_again_by_a_fork_of_it_that_does_not_kee
     let (mut fork, _) = from(&run, definition(), Some("b"), |_| {});
     fork.done("b");
     let (second, kept) = from(&fork, definition(), Some("a"), |_| {});
-    let events: Vec<Event> = fork.log.iter().map(|(_, event)| event.clone()).collect();
-    let again = fork::repeated(&second.state.program, &events, &kept);
+    let again = fork::repeated(&second.state.program, fork.log.iter().map(|(_, event)| event), &kept);
     assert_eq!(again.iter().map(|r| (r.step.as_str(), r.calls)).collect::<Vec<_>>(), [("a", 1)]);
 }
 
@@ -215,4 +213,24 @@ fn a_group_is_opened_with_what_ended_inside_of_it() {
     assert_eq!(fork.step("p"), StepStatus::Succeeded);
     fork.done("after");
     assert_eq!(fork.status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_chain_as_long_as_a_file_allows_and_the_wrong_way_round_is_judged() {
+    let steps = 10_000;
+    let before = |n: usize| format!("s{}", n + 1);
+    let mut definition = workflow(
+        (0..steps)
+            .map(|n| {
+                transform(&format!("s{n}"), "1")
+                    .after(&if n + 1 < steps { vec![before(n)] } else { Vec::new() }.iter().map(String::as_str).collect::<Vec<_>>())
+            })
+            .collect(),
+    );
+    definition.order = gorgon_core::definition::Order::Edges;
+    let program = program(definition);
+    // The old run need not have run for it to be judged.
+    let origin = RunState::replay(Arc::clone(&program), []);
+    let judged = std::thread::Builder::new().stack_size(512 << 10).spawn(move || fork::unchanged(&program, &fork::Values::default(), &origin, None));
+    assert_eq!(judged.unwrap().join().unwrap(), Kept::default());
 }

@@ -58,7 +58,7 @@ impl Harness {
     pub(crate) fn start_with(definition: Definition, change: impl FnOnce(&mut Self, &mut RunCreated)) -> Self {
         let (mut run, mut created) = Self::before(program(definition));
         change(&mut run, &mut created);
-        run.ok(Command::Create(Box::new(created)));
+        run.ok(Command::Create { created: Box::new(created), kept: Vec::new() });
         run
     }
 

@@ -11,7 +11,6 @@ use gorgon_core::diagnostic::{Code, Diagnostic};
 use gorgon_core::event::{Event, RunCreated, Start};
 use gorgon_core::fork::{self, Fork, Kept, Repeated, Values};
 use gorgon_core::ids::{ContentHash, RunId, StepId};
-use gorgon_core::money::Meter;
 use gorgon_core::plan::{Cost, Program};
 use gorgon_core::run::RunState;
 use gorgon_core::template::nearest;
@@ -204,8 +203,7 @@ impl Engine {
     pub async fn fork(&self, run: RunId, new: ForkRun, only_look: bool) -> Result<Forked, ForkError> {
         self.shared.not_broken().map_err(CreateError::from)?;
         let (key, _) = self.find(run).await?;
-        let read = history::load(&*self.shared.journal, &self.shared.programs, &key).await?;
-        let recorded = history::read(&*self.shared.journal, &key, 0).await?;
+        let (read, recorded) = history::load_with_history(&*self.shared.journal, &self.shared.programs, &key).await?;
         let origin = read.state;
         let Some(before) = origin.created.clone() else { return Err(ForkError::UnknownRun) };
         let ForkRun { cut, version, inputs, provider, model, limits, by } = new;
@@ -222,17 +220,16 @@ impl Engine {
         start.models.model_override = model.or(start.models.model_override);
         let mut given = carried(&origin, &definition);
         given.extend(inputs);
-        let all: Vec<Event> = recorded.iter().flat_map(|append| &append.events).cloned().collect();
+        let values = || Values { inputs: definition.with_defaults(given.clone()), env: start.env.clone() };
         let (kept, at, from) = match cut {
             Cut::At(seq) => (kept_prefix(&origin, &recorded, seq)?, Some(seq), None),
             Cut::From(step) => {
                 known_step(program, &step)?;
-                let values = Values::new(&definition, given.clone(), start.env.clone());
-                (fork::unchanged(program, &values, &origin, Some(&step)), None, Some(step))
+                (fork::unchanged(program, &values(), &origin, Some(&step)), None, Some(step))
             }
-            Cut::Unchanged => (fork::unchanged(program, &Values::new(&definition, given.clone(), start.env.clone()), &origin, None), None, None),
+            Cut::Unchanged => (fork::unchanged(program, &values(), &origin, None), None, None),
         };
-        let repeated = fork::repeated(program, &all, &kept);
+        let repeated = fork::repeated(program, recorded.iter().flat_map(|append| &append.events), &kept);
         let Kept { events, steps, begun } = kept;
         let source = source.map(Bytes::from);
         let wanted = NewRun {
@@ -241,7 +238,7 @@ impl Engine {
             inputs: given,
             start,
             // Of another version of the file, its own budget counts.
-            limits: if same { over(before.limits, limits) } else { limits },
+            limits: if same { limits.over(before.limits) } else { limits },
             scopes: self.shared.scopes.clone(),
             providers: self.shared.providers.clone(),
             fork: Some(Fork { run, at, from, kept: steps.clone(), begun: begun.clone() }),
@@ -263,26 +260,15 @@ fn carried(origin: &RunState, definition: &Definition) -> BTreeMap<String, Value
     origin.inputs().iter().filter(still).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn over(mut limits: Limits, new: Limits) -> Limits {
-    for meter in Meter::ALL {
-        if let Some(limit) = new.of(meter) {
-            limits.set(meter, limit);
-        }
-    }
-    limits
-}
-
 fn kept_prefix(origin: &RunState, recorded: &[Recorded], seq: u64) -> Result<Kept, CreateError> {
     let last = recorded.last().map_or(0, |append| append.seq);
     if seq == 0 || seq > last {
         let problem = Diagnostic::error(Code::BadInput, "at", format!("the run has no append {seq}: they are numbered from 1 to {last}"));
         return Err(CreateError::Invalid(vec![problem.help("`gorgon runs events RUN` shows the number of each")]));
     }
-    let prefix: Vec<&Recorded> = recorded.iter().filter(|append| append.seq <= seq).collect();
-    let moments = prefix.iter().flat_map(|append| append.events.iter().map(|event| (append.at, event)));
-    let state = RunState::replay(Arc::clone(&origin.program), moments);
-    let events: Vec<Event> = prefix.iter().flat_map(|append| &append.events).cloned().collect();
-    Ok(fork::prefix(&state, &events))
+    let prefix = || recorded.iter().filter(|append| append.seq <= seq).flat_map(|append| append.events.iter().map(|event| (append.at, event)));
+    let events: Vec<&Event> = prefix().map(|(_, event)| event).collect();
+    Ok(fork::prefix(&RunState::replay(Arc::clone(&origin.program), prefix()), &events))
 }
 
 fn known_step(program: &Program, step: &StepId) -> Result<(), CreateError> {

@@ -75,8 +75,7 @@ pub(crate) const COMMANDS: [&str; 11] =
 
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {
-        Command::Create(_) => "create",
-        Command::Fork { .. } => "fork",
+        Command::Create { .. } => "create",
         Command::CompleteCall { .. } => "complete",
         Command::Tick => "tick",
         Command::Recover => "recover",

@@ -63,7 +63,7 @@ pub(crate) fn anything(state: &RunState, rng: &mut Rng) -> Command {
             },
         ),
         15 => match state.created.as_ref() {
-            Some(created) => Command::Create(Box::new(gorgon_core::event::RunCreated::clone(created))),
+            Some(created) => Command::Create { created: Box::new(gorgon_core::event::RunCreated::clone(created)), kept: Vec::new() },
             None => Command::Tick,
         },
         16 => Command::CompleteCall {

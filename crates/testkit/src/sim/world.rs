@@ -159,7 +159,7 @@ impl World {
     fn creation(&mut self, run: usize) -> Command {
         let program = &self.slots[run].program;
         let inputs = json!({ "yes": true, "no": false, "list": [1, 2, 3], "bait": BAIT });
-        Command::Create(Box::new(RunCreated {
+        let created = RunCreated {
             edition: EDITION,
             id: RunId(run as u128 + 1),
             definition: program.definition_hash,
@@ -171,7 +171,8 @@ impl World {
             on_exhausted: program.definition.budget.on_exhausted,
             scopes: Vec::new(),
             fork: None,
-        }))
+        };
+        Command::Create { created: Box::new(created), kept: Vec::new() }
     }
 
     /// A call that is in flight ends.

@@ -49,7 +49,7 @@ struct Side {
     cost_nano_usd: u64,
     tokens: u64,
     calls: u64,
-    active_ms: Option<i64>,
+    elapsed_ms: Option<i64>,
 }
 
 /// A step of either run.
@@ -135,7 +135,7 @@ impl Compared {
         row("cost", show_usd(before.cost_nano_usd), show_usd(after.cost_nano_usd), &change(before.cost_nano_usd, after.cost_nano_usd));
         row("tokens", before.tokens.to_string(), after.tokens.to_string(), "");
         row("calls", before.calls.to_string(), after.calls.to_string(), "");
-        row("time", seconds(before.active_ms), seconds(after.active_ms), "");
+        row("time", seconds(before.elapsed_ms), seconds(after.elapsed_ms), "");
         if !self.same_definition {
             printer.data("they run different versions of the workflow");
         }
@@ -165,7 +165,7 @@ impl Side {
             cost_nano_usd: run.cost_nano_usd,
             tokens: run.tokens,
             calls: run.calls,
-            active_ms: run.ended_at.map(|ended| ended.as_millisecond() - run.created_at.as_millisecond()),
+            elapsed_ms: run.ended_at.map(|ended| ended.as_millisecond() - run.created_at.as_millisecond()),
         }
     }
 }
