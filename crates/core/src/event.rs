@@ -2,19 +2,22 @@
 //!
 //! What an event says was computed before it was written. Applying it evaluates nothing.
 
-use std::collections::BTreeMap;
+mod call;
+mod created;
+mod reason;
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{BudgetKey, LedgerOp, Limits, Scope};
-use crate::call::{Failure, Outcome, Request};
-use crate::definition::{EffectClass, OnExhausted};
-use crate::fork::Fork;
-use crate::ids::{CallId, ContentHash, RunId, StepId};
-use crate::money::{Amounts, Meter, ModelPrice};
+pub use self::call::{CallStarted, ChargeSource, Hold, Settlement};
+pub use self::created::{RunCreated, Start};
+pub use self::reason::{DoubtVerdict, HaltReason, Instead, Resolution, SkipReason};
+use crate::budget::LedgerOp;
+use crate::call::{Failure, Outcome};
+use crate::ids::{CallId, ContentHash, StepId};
+use crate::money::Meter;
 use crate::payload::Payload;
 use crate::run::RunStatus;
-use crate::step::{ModelChoice, Wait};
+use crate::step::Wait;
 use crate::time::Timestamp;
 
 /// The edition of the core that this release gives to new runs. A run keeps the edition that created it.
@@ -288,253 +291,6 @@ pub struct ItemRef {
     /// The element, from 0; 0 for a plain step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub item: u32,
-}
-
-/// Everything that a run is pinned to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunCreated {
-    /// The edition of the core that rules the run.
-    pub edition: u16,
-    /// The public id.
-    pub id: RunId,
-    /// The hash of the definition, which lies beside the log.
-    pub definition: ContentHash,
-    /// The hash of the plan, which lies beside the log.
-    pub plan: ContentHash,
-    /// The hash of the text that the definition was loaded from, which lies beside the log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<ContentHash>,
-    /// The inputs, defaults filled in.
-    pub inputs: Payload,
-    /// Where and with what it was started.
-    pub start: Start,
-    /// Limits of the run's own budget.
-    pub limits: Limits,
-    /// What happens when a budget is exhausted.
-    #[serde(default)]
-    pub on_exhausted: OnExhausted,
-    /// Budgets above the run that it draws on.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub scopes: Vec<Scope>,
-    /// The run that it was made out of, and what it keeps of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fork: Option<Box<Fork>>,
-}
-
-/// Where and with what a run was started. Later processes see these, not their own.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Start {
-    /// Whose run it is.
-    pub tenant: String,
-    /// Who started it.
-    pub by: String,
-    /// The starter's folder, absolute.
-    pub folder: String,
-    /// The file that it was started from, absolute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// What the settings let through of the starter's environment.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Which models answer.
-    #[serde(default)]
-    pub models: ModelChoice,
-}
-
-/// A call that was ordered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CallStarted {
-    /// Which.
-    pub call: CallId,
-    /// What is asked, exactly.
-    pub request: Request,
-    /// What a second execution would do.
-    pub class: EffectClass,
-    /// The epoch of the owner that ordered it.
-    pub epoch: u64,
-    /// How long it may take, in milliseconds.
-    pub timeout_ms: u64,
-    /// What the other side recognises a repetition by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The money that is held for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Hold>,
-}
-
-/// Money held for one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// The most that the call may use.
-    pub amounts: Amounts,
-    /// The prices by which it is settled; absent where no price is known and no dollars are limited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<ModelPrice>,
-    /// The price table that they stand in.
-    pub table: ContentHash,
-}
-
-/// What a call cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// What was held.
-    pub held: Amounts,
-    /// What is charged.
-    pub charged: Amounts,
-    /// On what grounds.
-    pub source: ChargeSource,
-}
-
-/// On what grounds a call was charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChargeSource {
-    /// The provider told what was used.
-    Reported,
-    /// Nobody knows what was used: the hold is charged in full.
-    AssumedMax,
-    /// Nothing was used.
-    Nothing,
-}
-
-/// Why a step is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipReason {
-    /// Its condition is false.
-    Condition,
-    /// A branch chose another way.
-    Branch,
-    /// It depends only on steps that a branch left out.
-    NotReached,
-    /// It was a fallback that was not needed.
-    NotNeeded,
-    /// The group that it stands in failed before it started.
-    GroupFailed,
-}
-
-impl SkipReason {
-    /// Whether the workflow left it out by itself: not because of a failure, and not at the end because nobody needed it.
-    #[must_use]
-    pub fn is_a_choice(self) -> bool {
-        matches!(self, Self::Condition | Self::Branch | Self::NotReached)
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Condition => "its condition is false",
-            Self::Branch => "the branch chose another way",
-            Self::NotReached => "everything it depends on was left out by a branch",
-            Self::NotNeeded => "a fallback that was not needed",
-            Self::GroupFailed => "its group failed before it started",
-        }
-    }
-}
-
-/// What happens with a call in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DoubtVerdict {
-    /// It is done again.
-    Redo,
-    /// Its attempt failed.
-    Fail,
-    /// Somebody has to say.
-    Ask,
-    /// Nothing: the run is ending.
-    Leave,
-}
-
-/// What somebody says about a call in doubt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resolution {
-    /// Do it again.
-    Redo,
-    /// It was done, with these outputs.
-    Done {
-        /// The outputs of the step.
-        outputs: Payload,
-    },
-    /// It failed.
-    Fail,
-}
-
-/// What took the place of a failed step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Instead {
-    /// The value of its `fallback`.
-    FallbackValue {
-        /// Why the step failed.
-        failure: Failure,
-    },
-    /// The step of its `fallback`.
-    FallbackStep {
-        /// Which.
-        step: StepId,
-    },
-    /// Its `default_output`; the run ends `partial`.
-    DefaultOutput {
-        /// Why the step failed.
-        failure: Failure,
-    },
-    /// Elements failed and were allowed to; the run ends `partial`.
-    FailedItems {
-        /// How many.
-        failed: u32,
-    },
-    /// Somebody said what it gave.
-    Resolved,
-}
-
-/// Why nothing new starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HaltReason {
-    /// A step failed and its failure is not tolerated. What is in flight is let finish: it is paid for.
-    StepFailed {
-        /// Which.
-        step: StepId,
-        /// Why.
-        failure: Failure,
-    },
-    /// A budget is exhausted or frozen. What is in flight is let finish.
-    Budget {
-        /// Which.
-        key: BudgetKey,
-        /// The step that wanted more.
-        step: StepId,
-        /// What its call would have needed.
-        needed: u64,
-        /// What the budget could still give.
-        available: u64,
-        /// Whether it is frozen.
-        frozen: bool,
-    },
-    /// The run took too long. What is in flight is stopped.
-    TimedOut {
-        /// The limit in milliseconds.
-        limit_ms: u64,
-    },
-    /// Somebody ended it. What is in flight is stopped.
-    Cancelled {
-        /// Who.
-        by: String,
-        /// Why.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-    },
-}
-
-impl HaltReason {
-    /// Whether what is in flight is stopped.
-    #[must_use]
-    pub fn stops_calls(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Cancelled { .. })
-    }
 }
 
 /// One list for [`Event::name`] and [`Event::NAMES`]: the compiler wants every variant in it.

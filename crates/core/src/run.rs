@@ -6,6 +6,7 @@
 mod evolve;
 mod item;
 mod money;
+mod reopened;
 mod scope;
 mod state;
 mod status;

@@ -1,0 +1,92 @@
+//! `Reopened`: steps start anew, or go on where they are.
+
+use std::sync::Arc;
+
+use super::{ItemPhase, ItemState, RunState, RunStatus, StepState, StepStatus, Work, WorkKind};
+use crate::definition::EffectClass;
+use crate::event::Instead;
+use crate::ids::StepId;
+use crate::plan::NodeIx;
+use crate::time::Timestamp;
+
+impl RunState {
+    pub(super) fn on_reopened(&mut self, at: Timestamp, steps: &[StepId], keep: &[StepId]) {
+        self.halt = None;
+        self.reactivate();
+        // The limit on active time counts from here: what ran out of it could never be tried again otherwise.
+        self.active_ms = 0;
+        let program = Arc::clone(&self.program);
+        let places = |steps: &[StepId]| -> Vec<NodeIx> { steps.iter().filter_map(|step| program.find(step)).collect() };
+        let (reset, keep) = (places(steps), places(keep));
+        for &ix in keep.iter().chain(&reset) {
+            // A step that was stopped never counted as ended.
+            let had_ended = matches!(self.steps[ix].status, StepStatus::Succeeded | StepStatus::Failed | StepStatus::Skipped);
+            if had_ended && program.nodes[ix].fallback_of.is_none() {
+                match program.nodes[ix].parent {
+                    Some(parent) => self.steps[parent].open = self.steps[parent].open.saturating_add(1),
+                    None => self.open_steps = self.open_steps.saturating_add(1),
+                }
+            }
+        }
+        for &ix in &keep {
+            self.reopen_in_place(ix);
+        }
+        for &ix in &reset {
+            let old = std::mem::take(&mut self.steps[ix]);
+            // Attempts keep counting, so no call id is ever used twice; what they failed by does not.
+            let last = old.items.iter().map(|item| item.attempt).max().unwrap_or(0).max(old.attempts_before);
+            let fans_out = program.nodes[ix].items.is_some();
+            let items = if fans_out || old.items.is_empty() { Vec::new() } else { vec![ItemState { attempt: last, ..ItemState::default() }] };
+            self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, ..StepState::default() };
+            self.work.retain(|work| work.node != ix);
+            self.timers.retain(|(_, node, ..)| *node != ix);
+        }
+        for (ix, node) in program.nodes.iter().enumerate() {
+            if self.steps[ix].status == StepStatus::Pending {
+                let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
+                let group_closed = node.parent.is_some_and(|parent| !self.steps[parent].opened);
+                self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(group_closed));
+            }
+            // What was about to start when the run was stopped is about to start again.
+            let starts = matches!(self.steps[ix].status, StepStatus::Pending) && self.steps[ix].waits_for == 0 && node.fallback_of.is_none();
+            if starts || self.steps[ix].status == StepStatus::Ready {
+                self.make_ready(ix);
+            }
+        }
+        self.went_past_failure =
+            self.steps.iter().any(|step| step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. })));
+        self.set_status(at, RunStatus::Running);
+    }
+
+    /// A failed or stopped fan-out or group goes on where it is: elements that succeeded stay.
+    fn reopen_in_place(&mut self, ix: NodeIx) {
+        self.timers.retain(|(_, node, ..)| *node != ix);
+        self.work.retain(|work| work.node != ix);
+        let step = &mut self.steps[ix];
+        step.status = StepStatus::Running;
+        step.ended_at = None;
+        step.failure = None;
+        step.tolerated = false;
+        step.instead = None;
+        step.outputs = None;
+        step.failed_items = 0;
+        let fans_out = step.list.is_some();
+        for (n, item) in (0_u32..).zip(&mut step.items).filter(|(_, item)| fans_out || matches!(item.phase, ItemPhase::InDoubt(_))) {
+            match item.phase {
+                ItemPhase::Succeeded => {}
+                ItemPhase::InDoubt(ref doubt) if doubt.class >= EffectClass::AtMostOnce => step.status = StepStatus::InDoubt,
+                ItemPhase::Idle if n >= step.next_item => {}
+                _ => {
+                    if item.phase == ItemPhase::Failed {
+                        step.open = step.open.saturating_add(1);
+                    }
+                    *item = ItemState { attempt: item.attempt, ..ItemState::default() };
+                    self.work.insert(Work { node: ix, item: n, kind: WorkKind::Attempt });
+                }
+            }
+        }
+        if fans_out && (step.next_item as usize) < step.items.len() {
+            self.work.insert(Work { node: ix, item: 0, kind: WorkKind::Items });
+        }
+    }
+}
