@@ -121,7 +121,9 @@ pub(crate) fn shorten(context: &Context, path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
-    let failed = |error: &std::io::Error| Fault::new(Code::UnknownWorkflow, format!("{}: {error}", path.display()));
+    let failed = |error: &std::io::Error| {
+        Fault::new(Code::UnknownWorkflow, format!("{}: {error}", path.display())).help("name a workflow file that can be read")
+    };
     let bytes = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
     if bytes > FILE_BYTES_MAX as u64 {
         let fault = Fault::new(Code::TooLarge, format!("{} has {bytes} bytes, and a workflow may have {FILE_BYTES_MAX}", path.display()));
