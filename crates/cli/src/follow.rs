@@ -1,7 +1,6 @@
 //! Following a run until it ends, until it needs somebody who is not here, or until this command is interrupted.
 
 mod how;
-mod interrupts;
 
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use gorgon_client::{Error, Frame, Frames};
 use gorgon_core::run::RunStatus;
 
 pub(crate) use self::how::{End, Follow, Told};
-use self::interrupts::Interrupts;
 use crate::board::Board;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::interrupts::Interrupts;
 use crate::prompt::{Answer, Keyboard, Question};
 use crate::report;
 use crate::session::Session;
@@ -24,7 +23,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 /// Follows a run.
 pub(crate) async fn follow(session: &mut Session<'_>, run: Run, how: Follow) -> Result<(Run, End), Fault> {
-    let interrupts = Interrupts::listen()?;
+    let interrupts = session.interrupts()?;
     let keyboard = how.asks.then(Keyboard::listen);
     let id = run.id.to_string();
     let mut follower = Follower { board: Board::empty(&run), how, id, known: run.events, interrupted: false, question: None, said_waiting: false };

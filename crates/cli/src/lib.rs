@@ -11,6 +11,7 @@ mod fault;
 mod follow;
 mod holder;
 mod inputs;
+mod interrupts;
 mod pretty;
 mod printer;
 mod prompt;

@@ -6,8 +6,10 @@ use gorgon_api::{Run, Time};
 use gorgon_client::{Client, Error};
 
 use crate::context::Context;
+use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::holder::{Holder, OpenOutcome, open_memory, open_store, socket_path};
+use crate::interrupts::Interrupts;
 use crate::settings::Settings;
 
 /// How long a store may be held by somebody who does not answer, before we give up.
@@ -47,6 +49,8 @@ pub(crate) struct Session<'a> {
     pub(crate) opened_at: Time,
     holder: Option<Box<Holder>>,
     purpose: Purpose,
+    /// Listened to before this process can become the holder: from then on something may be in flight that an interrupt must not just leave.
+    interrupts: Option<Interrupts>,
 }
 
 impl<'a> Session<'a> {
@@ -56,13 +60,17 @@ impl<'a> Session<'a> {
 
     pub(crate) async fn with(context: &'a Context, settings: Settings, purpose: Purpose) -> Result<Self, Fault> {
         let opened_at = Time::now();
-        let (client, holder) = reach(&settings, purpose).await?;
-        Ok(Self { client, settings, context, opened_at, holder, purpose })
+        let mut interrupts = matches!(purpose, Purpose::Work | Purpose::Ephemeral).then(Interrupts::listen).transpose()?;
+        let (client, holder) = tokio::select! {
+            reached = reach(&settings, purpose) => reached?,
+            () = second(&mut interrupts) => leave(),
+        };
+        Ok(Self { client, settings, context, opened_at, holder, purpose, interrupts })
     }
 
     /// A session with a holder that is known to answer.
     pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client) -> Self {
-        Self { client, settings, context, opened_at: Time::now(), holder: None, purpose: Purpose::Work }
+        Self { client, settings, context, opened_at: Time::now(), holder: None, purpose: Purpose::Work, interrupts: None }
     }
 
     /// Finds the way again, after the holder went away.
@@ -78,23 +86,28 @@ impl<'a> Session<'a> {
     /// Asks for something; if the holder goes away meanwhile, whoever takes its place is asked.
     pub(crate) async fn ask<T>(&mut self, question: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
         for _ in 0..TRIES {
-            match question(&self.client).await {
+            match unless_left(&mut self.interrupts, question(&self.client)).await {
                 Err(Error::Unreachable { .. } | Error::Broken(_)) => self.again().await?,
                 answer => return Ok(answer?),
             }
         }
-        Ok(question(&self.client).await?)
+        Ok(unless_left(&mut self.interrupts, question(&self.client)).await?)
     }
 
     /// Sends something that may be done only once: it is sent again only if it certainly did not arrive.
     pub(crate) async fn send<T>(&mut self, request: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
         for _ in 0..TRIES {
-            match request(&self.client).await {
+            match unless_left(&mut self.interrupts, request(&self.client)).await {
                 Err(Error::Unreachable { .. }) => self.again().await?,
                 answer => return Ok(answer?),
             }
         }
-        Ok(request(&self.client).await?)
+        Ok(unless_left(&mut self.interrupts, request(&self.client)).await?)
+    }
+
+    /// What this process was interrupted by since the session began, for whoever acts on it from now on.
+    pub(crate) fn interrupts(&mut self) -> Result<Interrupts, Fault> {
+        self.interrupts.take().map_or_else(Interrupts::listen, Ok)
     }
 
     /// Whether this process holds the store, and nobody else can reach it.
@@ -127,6 +140,25 @@ impl<'a> Session<'a> {
         }
         holder.close().await;
     }
+}
+
+/// Waits for an answer, unless it is interrupted twice meanwhile: once is for whoever acts on the answer.
+async fn unless_left<T>(interrupts: &mut Option<Interrupts>, answer: impl Future<Output = T>) -> T {
+    tokio::select! {
+        answer = answer => answer,
+        () = second(interrupts) => leave(),
+    }
+}
+
+async fn second(interrupts: &mut Option<Interrupts>) {
+    match interrupts {
+        Some(interrupts) => interrupts.second().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn leave() -> ! {
+    std::process::exit(i32::from(Exit::Interrupted.number()))
 }
 
 async fn reach(settings: &Settings, purpose: Purpose) -> Result<(Client, Option<Box<Holder>>), Fault> {
