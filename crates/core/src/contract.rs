@@ -1,9 +1,9 @@
 //! Contracts: what an answer of a model has to be, and how far it may be helped to be that.
 //!
-//! A contract is a JSON Schema and rules over the value. An answer is read down a ladder: as it stands; without the fence or the prose around it; with
-//! mends that lose nothing, and only if the model ended it by itself, because a text that was cut off could be mended into something that nobody said;
-//! with conversions that the schema asks for and that lose nothing. Every mend is told. Then the whole schema and all rules are checked here, whatever
-//! the provider promised.
+//! A contract is a JSON Schema and rules over the value. An answer is read down a ladder: as it stands; without the fence or the prose around it; and,
+//! only if the model ended it by itself, because a text that was cut off could be mended into something that nobody said, with mends of its spelling and
+//! with conversions that the schema asks for. None of them loses anything, and every one is told: a value that breaks a rule is never bent to it. Then the
+//! whole schema and all rules are checked here, whatever the provider promised.
 
 mod coerce;
 mod json_text;
@@ -127,14 +127,12 @@ impl Contract {
             return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete");
         }
         let mut mends = Vec::new();
-        let Some(mut value) = json_text::find(text, finish_reason == "stop", &mut mends) else {
+        let whole = finish_reason == "stop";
+        let Some(mut value) = json_text::find(text, whole, &mut mends) else {
             return fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
         };
-        if !self.checker.holds(&value) {
+        if whole && !self.checker.holds(&value) {
             coerce::coerce(&self.schema, &mut value, &mut String::new(), &mut mends);
-        }
-        for rule in &self.rules {
-            rule.mend(&mut value, &mut mends);
         }
         let problems = self.check(&value);
         if problems.is_empty() { Reading::Holds { value, mends } } else { Reading::Fails { why: Broken::Shape, problems } }

@@ -1,6 +1,6 @@
 //! Conversions that a schema asks for and that lose nothing.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Mend;
 
@@ -50,21 +50,32 @@ fn at_depth(schema: &Value, value: &mut Value, path: &mut String, mends: &mut Ve
 }
 
 /// The same value in another type; `None` if it is of that type already, or cannot be without a loss.
+///
+/// A number with a fraction or an exponent never becomes a text: how it was spelled (`1.10`) is lost once it is a number. `null` stays what it is: that
+/// there is nothing and that there is an empty list are two answers.
 fn converted(wanted: &str, value: &Value) -> Option<Value> {
     match (wanted, value) {
-        ("integer", Value::String(text)) => text.trim().parse::<i64>().ok().filter(|number| number.to_string() == text.trim()).map(Value::from),
-        ("number", Value::String(text)) => match serde_json::from_str::<Value>(text.trim()) {
-            Ok(number @ Value::Number(_)) => Some(number),
-            _ => None,
-        },
+        ("integer", Value::String(text)) => number(text).filter(|number| !number.is_f64()),
+        ("number", Value::String(text)) => number(text),
         ("boolean", Value::String(text)) => match text.trim() {
             "true" | "True" => Some(Value::Bool(true)),
             "false" | "False" => Some(Value::Bool(false)),
             _ => None,
         },
-        ("string", Value::Number(_) | Value::Bool(_)) => Some(Value::String(value.to_string())),
-        ("array", Value::Null) => Some(Value::Array(Vec::new())),
-        ("object", Value::Null) => Some(Value::Object(Map::new())),
+        ("string", Value::Bool(_)) => Some(Value::String(value.to_string())),
+        ("string", Value::Number(number)) if !number.is_f64() => Some(Value::String(value.to_string())),
         _ => None,
     }
+}
+
+/// The number that a text spells, if it can be kept with all its digits.
+fn number(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let number = serde_json::from_str(text).ok().filter(Value::is_number)?;
+    (without_zeros(text) == without_zeros(&number.to_string())).then_some(number)
+}
+
+/// A decimal number without the zeros that end its fraction.
+fn without_zeros(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }

@@ -13,10 +13,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 
+use super::Problem;
 use super::schema::Checker;
-use super::{Mend, Problem};
 use crate::template::{Expression, Names, Root, Scope};
 
 /// The name of the answer in expressions.
@@ -120,27 +120,6 @@ impl Rule {
                     Err(error) => Err(fails(&format!("cannot be judged: {error}"))),
                 }
             }
-        }
-    }
-
-    /// Brings a number back into its range. Nothing else can be mended without inventing something.
-    pub(super) fn mend(&self, value: &mut Value, mends: &mut Vec<Mend>) {
-        let Kind::Range { property, min, max } = &self.kind else { return };
-        let Some(found) = number(value, property.as_deref()).and_then(Value::as_f64) else { return };
-        let within = found.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY));
-        if within.to_bits() == found.to_bits() || within.is_nan() {
-            return;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
-        let number = if within.fract() == 0.0 && within.abs() < 1e15 { Some(Number::from(within as i64)) } else { Number::from_f64(within) };
-        let place = match property {
-            Some(name) => value.get_mut(name),
-            None => Some(value),
-        };
-        if let (Some(place), Some(number)) = (place, number) {
-            let path = property.as_ref().map_or_else(String::new, |name| format!("/{name}"));
-            mends.push(Mend { path, what: format!("{place} brought into the range of `{}` as {number}", self.text) });
-            *place = Value::Number(number);
         }
     }
 }

@@ -158,18 +158,54 @@ fn a_rule_that_makes_no_sense_is_refused_and_none_gets_out() {
 }
 
 #[test]
-fn a_mend_says_what_it_did_and_a_mended_value_is_another_one() {
-    let contract = contract(json!({"type": "object"}), &["range: score min:0 max:10"]);
-    match contract.read("{\"score\": 12}", "stop") {
-        Reading::Holds { value, mends } => {
-            assert_eq!(value, json!({"score": 10}));
-            assert_eq!(mends.len(), 1);
-            assert!(mends[0].path == "/score" && mends[0].what.contains("12") && mends[0].what.contains("10"), "{mends:?}");
+fn a_conversion_keeps_every_digit_or_is_not_made() {
+    let of = |kind: &str| contract(json!({"type": kind}), &[]);
+    for (kind, text, value) in [
+        ("integer", r#""12""#, json!(12)),
+        ("integer", r#""-3""#, json!(-3)),
+        ("integer", r#""18446744073709551615""#, json!(u64::MAX)),
+        ("number", r#""1.10""#, json!(1.1)),
+        ("number", r#""2""#, json!(2)),
+        ("boolean", r#""True""#, json!(true)),
+        ("string", "7", json!("7")),
+        ("string", "true", json!("true")),
+    ] {
+        match of(kind).read(text, "stop") {
+            Reading::Holds { value: found, mends } => {
+                assert_eq!(found, value, "{kind} {text}");
+                assert_eq!(mends.len(), 1, "{kind} {text}");
+                assert!(mends[0].what.contains(text) && mends[0].what.contains(&value.to_string()), "{mends:?}");
+            }
+            other => panic!("{kind} {text}: {other:?}"),
         }
-        other => panic!("{other:?}"),
+        assert_eq!(fails(&of(kind), text, "unknown").0, Broken::Shape, "{kind} {text}: only what the model ended by itself is mended");
     }
-    assert_eq!(contract.read("{\"score\": \"many\"}", "stop"), contract.read("{\"score\": \"many\"}", "stop"));
-    assert!(matches!(contract.read("{\"score\": \"many\"}", "stop"), Reading::Fails { why: Broken::Shape, .. }));
+    for (kind, text) in [
+        ("integer", r#""007""#),
+        ("integer", r#""1.0""#),
+        ("integer", r#""123456789012345678901234""#),
+        ("number", r#""0.10000000000000000000000000000000001""#),
+        ("number", r#""12345678901234567890123""#),
+        ("number", r#""1e400""#),
+        ("number", r#""NaN""#),
+        ("string", "12345678901234567890123"),
+        ("string", "1.10"),
+        ("string", "null"),
+        ("array", "null"),
+        ("object", "null"),
+        ("boolean", "1"),
+    ] {
+        assert_eq!(fails(&of(kind), text, "stop").0, Broken::Shape, "{kind} {text}");
+    }
+}
+
+#[test]
+fn a_value_that_breaks_a_rule_is_asked_for_again_and_not_bent() {
+    let contract = contract(json!({"type": "object"}), &["range: score min:0 max:10"]);
+    for text in ["{\"score\": 12}", "{\"score\": \"many\"}"] {
+        let (why, problems) = fails(&contract, text, "stop");
+        assert_eq!((why, problems[0].path.as_str()), (Broken::Shape, "/score"));
+    }
 }
 
 #[test]
