@@ -58,6 +58,8 @@ pub enum Waiting {
         step: StepId,
         /// Which element; 0 for a plain step.
         item: u32,
+        /// What was asked for, in a line.
+        request: String,
         /// What is known.
         evidence: String,
     },
@@ -88,7 +90,7 @@ impl From<WaitingFor> for Waiting {
             WaitingFor::Signal { step, name, until } => Self::Signal { step, name, until: until.map(time) },
             WaitingFor::Timer { step, until } => Self::Timer { step, until: time(until) },
             WaitingFor::Retry { step, until } => Self::Retry { step, until: time(until) },
-            WaitingFor::Doubt { step, item, evidence } => Self::Doubt { step, item, evidence },
+            WaitingFor::Doubt { step, item, request, evidence } => Self::Doubt { step, item, request, evidence },
             WaitingFor::Budget { budget } => Self::Budget { budget },
         }
     }
@@ -103,6 +105,8 @@ pub struct InDoubt {
     pub item: u32,
     /// The call.
     pub call: CallId,
+    /// What was asked for, in a line.
+    pub request: String,
     /// What a second execution would do.
     pub class: EffectClass,
     /// What is known.
@@ -123,7 +127,8 @@ impl InDoubt {
                     _ => continue,
                 };
                 let (call, class, evidence) = (doubt.call.clone(), doubt.class, doubt.evidence.clone());
-                found.push(Self { step: node.step.id.clone(), item: n, call, class, evidence, asks });
+                let request = doubt.request.in_words();
+                found.push(Self { step: node.step.id.clone(), item: n, call, request, class, evidence, asks });
             }
         }
         found

@@ -75,8 +75,9 @@ impl Question {
                 lines.extend(preview_lines(preview).into_iter().map(|line| format!("  {}", shown(&line))));
                 lines.push("[y]es / [n]o / n REASON".to_owned());
             }
-            Waiting::Doubt { step, evidence, .. } => {
+            Waiting::Doubt { step, request, evidence, .. } => {
                 lines.push(format!("{} {}", printer.paint("1;33", &format!("`{step}` is in doubt:")), shown(evidence)));
+                lines.push(format!("  asked for: {}", shown(request)));
                 lines.push("[r]edo / [d]one / d OUTPUT (JSON) / [f]ail".to_owned());
             }
             Waiting::Signal { .. } | Waiting::Timer { .. } | Waiting::Retry { .. } | Waiting::Budget { .. } => {}

@@ -112,7 +112,7 @@ pub(crate) fn waiting_note(waiting: &Waiting) -> Option<(&StepId, String)> {
         Waiting::Signal { step, name, .. } => Some((step, format!("waits for the signal `{name}`"))),
         Waiting::Timer { step, until } => Some((step, format!("waits until {until:.0}"))),
         Waiting::Retry { step, until } => Some((step, format!("is tried again at {until:.0}"))),
-        Waiting::Doubt { step, evidence, .. } => Some((step, format!("in doubt: {}", first_line(evidence)))),
+        Waiting::Doubt { step, request, .. } => Some((step, format!("in doubt: {request}"))),
         Waiting::Budget { .. } => None,
     }
 }
@@ -208,8 +208,9 @@ fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {
         Waiting::Signal { step, name, .. } => vec![format!("  step `{step}` waits for a signal: gorgon signal {id} {name}")],
         Waiting::Timer { step, until } => vec![format!("  step `{step}` waits until {until:.0}")],
         Waiting::Retry { step, until } => vec![format!("  step `{step}` is tried again at {until:.0}")],
-        Waiting::Doubt { step, item, evidence } => vec![
+        Waiting::Doubt { step, item, request, evidence } => vec![
             format!("  step `{step}` is in doubt: {}", shown(&first_line(evidence))),
+            format!("    asked for: {}", shown(request)),
             format!("    gorgon resolve {id} {step}{} --redo | --done | --fail", which(run, step, *item)),
         ],
         Waiting::Budget { budget } => vec![format!("  the budget of the {budget} is exhausted; to go on with more: {}", raise(run))],

@@ -65,6 +65,32 @@ impl Request {
             Self::Model(_) => Family::Model,
         }
     }
+
+    /// What it asks for, in one line of at most 160 characters, for somebody who has to say what became of it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        const CHARS_MAX: usize = 160;
+        let words = match self {
+            Self::Noop {} => "nothing".to_owned(),
+            Self::Process(process) => match process.argv.as_slice() {
+                [shell, flag, command] if shell == "/bin/sh" && flag == "-c" => format!("shell: {command}"),
+                argv => format!("program: {}", argv.join(" ")),
+            },
+            Self::Http(http) => format!("{} {}", http.method, http.url),
+            Self::Script(script) => format!("{} script: {}", script.language, script.source),
+            Self::File(FileRequest::Read { path, .. }) => format!("read {path}"),
+            Self::File(FileRequest::Write { path, append: false, .. }) => format!("write {path}"),
+            Self::File(FileRequest::Write { path, append: true, .. }) => format!("append to {path}"),
+            Self::File(FileRequest::List { path }) => format!("list {path}"),
+            Self::File(FileRequest::Glob { pattern }) => format!("list {pattern}"),
+            Self::Model(model) => format!("model {} of {}", model.model, model.provider),
+        };
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        match words.char_indices().nth(CHARS_MAX) {
+            Some((cut, _)) => format!("{}…", &words[..cut]),
+            None => words,
+        }
+    }
 }
 
 /// Run a process in a group of its own.
@@ -190,6 +216,17 @@ pub enum Outcome {
         /// What is known.
         evidence: String,
     },
+}
+
+impl Outcome {
+    /// Tokens that count against a budget, as far as the provider told.
+    #[must_use]
+    pub fn used_tokens(&self) -> u64 {
+        match self {
+            Self::Succeeded { metering: Metering::Reported(usage), .. } | Self::Failed { metering: Metering::Reported(usage), .. } => usage.counted(),
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::InDoubt { .. } => 0,
+        }
+    }
 }
 
 /// What is known of the usage of a call.

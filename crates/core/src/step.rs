@@ -108,6 +108,8 @@ pub struct StepCx<'a> {
     pub models: &'a ModelChoice,
     /// Whom each entry of the journal was asked of; `None` for a wait.
     pub asked: &'a [Option<Family>],
+    /// Tokens that the calls of the attempt were charged.
+    pub charged_tokens: u64,
 }
 
 /// Which provider and model answer.

@@ -30,7 +30,7 @@ pub(crate) struct Resolve {
     /// It failed.
     #[arg(long)]
     fail: bool,
-    /// With `--done`: the outputs of the step, as a JSON object, or the value of its first output.
+    /// With `--done`: the outputs of the step, as a JSON object, or the value of its first output; for a tool of an agent, what the model is told.
     #[arg(long, value_name = "JSON", requires = "done")]
     output: Option<String>,
     #[command(flatten)]

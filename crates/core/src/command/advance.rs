@@ -256,6 +256,7 @@ impl Decider<'_> {
             params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
             models: &models,
             asked: &[],
+            charged_tokens: 0,
         };
         let next = node.kind.next(&cx, &[]);
         let input = params.as_ref().map(Payload::of);
@@ -309,6 +310,7 @@ impl Decider<'_> {
             params: params.as_ref().or(node.code.literal()).unwrap_or(&empty),
             models: &models,
             asked: &item.asked,
+            charged_tokens: item.talk.as_ref().map_or(0, |talk| talk.charged_tokens()),
         };
         let next = node.kind.next(&cx, &item.journal);
         let attempt = item.attempt;

@@ -23,7 +23,7 @@ impl Decider<'_> {
         match resolve.verdict {
             // One call of several, such as a tool of an agent: the step sees what it gave, and goes on.
             ResolveVerdict::Done(value) if one_of_several => {
-                let given = value.unwrap_or_else(|| Value::String(format!("{by} said that this was done")));
+                let given = value.unwrap_or_else(|| Value::String(format!("{by} said that this was done; what it gave is not known")));
                 self.emit(Event::DoubtResolved { at, resolution: Resolution::Done { outputs: Payload::of(&given) }, by });
             }
             ResolveVerdict::Redo => self.emit(Event::DoubtResolved { at, resolution: Resolution::Redo, by }),

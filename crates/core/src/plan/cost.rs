@@ -178,7 +178,7 @@ fn question_bound(node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelC
         return (frame, None);
     }
     let Ok(params) = node.code.render(&InputsOnly(inputs)) else { return (frame, None) };
-    let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: &params, models, asked: &[] };
+    let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: &params, models, asked: &[], charged_tokens: 0 };
     match node.kind.next(&cx, &[]) {
         Next::Call(Request::Model(request)) => {
             let bound = request.input_tokens_bound();

@@ -391,7 +391,12 @@ impl RunState {
         }
         if let Some(ix) = node {
             self.count_in_flight(ix, -1);
-            self.item_mut(ix, call.item).settled(asked, outcome.clone());
+            let item = self.item_mut(ix, call.item);
+            if let Some(talk) = &mut item.talk {
+                // What a fork brought was charged elsewhere; it used what it used.
+                talk.charge(settlement.map_or_else(|| outcome.used_tokens(), |settlement| settlement.charged.tokens));
+            }
+            item.settled(asked, outcome.clone());
             self.work.insert(Work { node: ix, item: call.item, kind: WorkKind::Continue });
         }
     }
@@ -413,6 +418,9 @@ impl RunState {
         }
         let (Some(ix), Some(call)) = (node, call) else { return };
         self.count_in_flight(ix, -1);
+        if let (Some(talk), Some(settlement)) = (&mut self.item_mut(ix, id.item).talk, settlement) {
+            talk.charge(settlement.charged.tokens);
+        }
         let asked = Some(call.request.family());
         let doubt = Box::new(Doubt { call: id.clone(), request: call.request, class: call.class, key: call.key, evidence: evidence.to_owned() });
         match verdict {

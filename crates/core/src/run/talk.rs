@@ -15,12 +15,14 @@ pub struct Talk {
     tokens_bound: u64,
     /// The last request, and the place of its answer in the journal.
     last: (Arc<Request>, u32),
+    /// Tokens that its calls were charged, those included of which nobody knows what they used.
+    charged_tokens: u64,
 }
 
 impl Talk {
     /// A conversation that begins.
     pub(super) fn begin(opening: Arc<Request>, place: u32) -> Self {
-        Self { last: (Arc::clone(&opening), place), opening, messages: Vec::new(), tokens_bound: 0 }
+        Self { last: (Arc::clone(&opening), place), opening, messages: Vec::new(), tokens_bound: 0, charged_tokens: 0 }
     }
 
     /// The next request of it. What the one before it said belongs to the conversation if it was answered.
@@ -35,6 +37,16 @@ impl Talk {
             self.messages.push(message);
         }
         self.last = (request, place);
+    }
+
+    /// A call of it was charged these tokens.
+    pub(super) fn charge(&mut self, tokens: u64) {
+        self.charged_tokens = self.charged_tokens.saturating_add(tokens);
+    }
+
+    /// Tokens that its calls were charged so far.
+    pub(crate) fn charged_tokens(&self) -> u64 {
+        self.charged_tokens
     }
 
     /// What the last request said and was answered, if it was answered.

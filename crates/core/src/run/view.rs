@@ -44,6 +44,8 @@ pub enum WaitingFor {
         step: StepId,
         /// Which element.
         item: u32,
+        /// What was asked for, in a line.
+        request: String,
         /// What is known.
         evidence: String,
     },
@@ -140,7 +142,9 @@ fn waiting_for(step: &StepId, item: u32, phase: &ItemPhase) -> Option<WaitingFor
             }),
         }),
         ItemPhase::Backoff(until) => Some(WaitingFor::Retry { step: step.clone(), until: *until }),
-        ItemPhase::InDoubt(doubt) => Some(WaitingFor::Doubt { step: step.clone(), item, evidence: doubt.evidence.clone() }),
+        ItemPhase::InDoubt(doubt) => {
+            Some(WaitingFor::Doubt { step: step.clone(), item, request: doubt.request.in_words(), evidence: doubt.evidence.clone() })
+        }
         _ => None,
     }
 }

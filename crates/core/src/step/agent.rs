@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use self::tools::{Tool, invalid};
 use self::turns::Turn;
 use super::{Next, Param, ParamType, StepCx, StepKind, Syntax, read};
-use crate::call::{AnswerSchema, Failure, FailureClass, Message, Metering, ModelRequest, Outcome, Request};
+use crate::call::{AnswerSchema, Failure, FailureClass, Message, ModelRequest, Outcome, Request};
 use crate::contract::Contract;
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::{Code, Diagnostic};
@@ -45,7 +45,7 @@ const PARAMS: &[Param] = &[
         "What it may do: `files.read`, `files.write`, `files.append`, `files.list`, `files.glob` (or `files` for all five), `shell`, `http`, `script`.",
     ),
     Param::optional("max_turns", ParamType::Integer(1, 10_000), "Most answers of the model; without a last one by then the step fails.").or("25"),
-    Param::optional("max_total_tokens", ParamType::Integer(1, 1_000_000_000), "Most tokens of all turns together; no turn begins beyond it."),
+    Param::optional("max_total_tokens", ParamType::Integer(1, 1_000_000_000), "Most tokens of all turns together, as they are charged; no turn begins beyond it."),
     Param::optional(
         "output_schema",
         ParamType::Map,
@@ -129,6 +129,12 @@ impl StepKind for Agent {
         let rules: Vec<String> = step.params.get("rules").and_then(|rules| serde_json::from_value(rules.clone()).ok()).unwrap_or_default();
         if let Err(why) = Contract::new(schema, &[]) {
             problems.push(Diagnostic::error(Code::BadValue, "params.output_schema", why));
+        }
+        for name in step.params.get("output_schema").and_then(|schema| schema.get("properties")?.as_object()).into_iter().flat_map(Map::keys) {
+            if self.results().iter().any(|(result, _)| result == name) {
+                let message = format!("`{name}` is a result of every agent: that of the answer is read as `${{{}.value.{name}}}`", step.id);
+                problems.push(Diagnostic::warning(Code::AmbiguousReference, format!("params.output_schema.properties.{name}"), message));
+            }
         }
         for rule in rules {
             if let Err(why) = Contract::new(Value::Bool(true), &[rule]) {
@@ -225,7 +231,7 @@ fn follow(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], messages: Vec<M
         let message = format!("the model came to no end within {most} turns: raise `max_turns`, or say more clearly when it is done");
         return Next::FailForGood(Failure::new(FailureClass::Refused, message));
     }
-    let used = journal.iter().filter_map(reported).fold(0_u64, u64::saturating_add);
+    let used = cx.charged_tokens;
     if let Some(most) = params.max_total_tokens.filter(|most| used >= *most) {
         let message = format!("the conversation has used {used} tokens of its {most}: raise `max_total_tokens`");
         return Next::FailForGood(Failure::new(FailureClass::Budget, message));
@@ -242,15 +248,5 @@ fn follow(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], messages: Vec<M
             ..ModelRequest::default()
         })),
         Err(failure) => Next::FailForGood(failure),
-    }
-}
-
-/// Tokens of a call, as far as its provider told.
-fn reported(outcome: &Outcome) -> Option<u64> {
-    match outcome {
-        Outcome::Succeeded { metering: Metering::Reported(usage), .. } | Outcome::Failed { metering: Metering::Reported(usage), .. } => {
-            Some(usage.counted())
-        }
-        Outcome::Succeeded { .. } | Outcome::Failed { .. } | Outcome::InDoubt { .. } => None,
     }
 }

@@ -208,6 +208,35 @@ fn a_conversation_has_a_limit_of_its_own_on_tokens() {
 }
 
 #[test]
+fn what_nobody_told_counts_against_the_limit_of_a_conversation_too() {
+    let mut run = Harness::start(workflow(vec![worker().param("max_total_tokens", json!(1_000))]));
+    let Outcome::Succeeded { value, .. } = wants(&[("t", "files_read", r#"{"path":"x"}"#)]) else { panic!("it succeeded") };
+    run.settle("a", 0, Outcome::Succeeded { value, metering: Metering::Unknown });
+    run.settle("a", 0, gave(json!({ "content": "text" })));
+    assert!(run.state.charged.tokens > 4_000, "its hold, for as much as it may have answered: {:?}", run.state.charged);
+    assert_eq!((run.status(), run.failure("a").class), (RunStatus::Failed, FailureClass::Budget));
+}
+
+#[test]
+fn a_model_hears_what_somebody_says_of_its_tool() {
+    for (said, heard) in [
+        (None, "what it gave is not known"),
+        (Some(json!("version 7 is out")), "version 7 is out"),
+        (Some(json!({ "version": 7 })), r#"{"version":7}"#),
+        (Some(json!({ "exit_code": 0, "stdout": "out", "stderr": "", "truncated": false })), r#""stdout":"out""#),
+    ] {
+        for (tool, arguments) in [("shell", r#"{"command":"deploy"}"#), ("files_append", r#"{"path":"log","content":"x"}"#)] {
+            let mut run = Harness::start(workflow(vec![worker()]));
+            run.settle("a", 0, wants(&[("t1", tool, arguments)]));
+            run.crash();
+            run.ok(resolve("a", ResolveVerdict::Done(said.clone())));
+            let found = results(&run);
+            assert!(found[0].1.contains(heard) && !found[0].2, "{tool} {said:?}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn a_tool_that_may_do_harm_is_in_doubt_after_a_crash_and_somebody_says_what_it_gave() {
     let mut run = Harness::start(workflow(vec![worker()]));
     run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"deploy"}"#)]));
@@ -294,6 +323,17 @@ fn an_answer_that_does_not_hold_is_asked_for_again_with_what_is_wrong_and_nothin
     assert_eq!((&value["score"], &value["value"], &value["turns"]), (&json!(7), &json!({"score": 7}), &json!(3)));
     assert_eq!(value["mends"].as_array().map(Vec::len), Some(2), "{value}");
     assert_eq!(run.state.charged.calls, 3, "each answer has its cost");
+}
+
+#[test]
+fn no_key_of_an_answer_takes_the_place_of_what_is_known_of_it() {
+    let keys = ["response", "model", "finish_reason", "turns", "value", "mends"];
+    let answer = json!({"response": 1, "model": 1, "finish_reason": 1, "turns": 9, "value": 1, "mends": 1, "score": 7});
+    let mut run = Harness::start(workflow(vec![agent("a", "score it").param("output_schema", json!({"type": "object"}))]));
+    run.settle("a", 0, says(&answer.to_string()));
+    let value = run.value("a");
+    assert_eq!(keys.map(|key| &value[key]), [&json!(answer.to_string()), &json!("m"), &json!("stop"), &json!(1), &answer, &json!([])]);
+    assert_eq!(value["score"], 7);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `gorgon runs show`
 
+use std::collections::HashMap;
+
 use clap::Args;
 use gorgon_api::{Export, Run, RunStep, Time, Waiting};
 use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
+use gorgon_core::ids::CallId;
 use gorgon_core::money::{Meter, show_usd};
 
 use crate::board::first_line;
@@ -117,7 +120,11 @@ fn waits(printer: &Printer, run: &Run) {
 
 /// What was in flight when a process died, and what became of it: also when that is long over.
 fn doubts(printer: &Printer, export: &Export) {
+    let mut asked: HashMap<CallId, String> = HashMap::new();
     for event in export.events.iter().filter_map(|frame| frame.events().ok()).flatten() {
+        if let Event::CallStarted(started) = &event {
+            asked.insert(started.call.clone(), started.request.in_words());
+        }
         if let Event::CallDoubted { call, evidence, verdict, settlement } = event {
             let became = match verdict {
                 DoubtVerdict::Redo => "made again",
@@ -130,6 +137,9 @@ fn doubts(printer: &Printer, export: &Export) {
                 format!("; charged {} {ground}", show_usd(settlement.charged.cost_nano_usd))
             });
             printer.data(format!("  in doubt: call {call} was {became} ({}){}", first_line(&evidence), charged.unwrap_or_default()));
+            if let Some(asked) = asked.get(&call) {
+                printer.data(format!("    asked for: {}", shown(asked)));
+            }
         }
     }
 }

@@ -63,10 +63,6 @@ pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answ
         return Next::FailForGood(Failure { detail: Some(said), ..failure });
     }
     let mut result = Map::new();
-    result.insert("response".to_owned(), answer.text.clone().into());
-    result.insert("model".to_owned(), answer.model.clone().into());
-    result.insert("finish_reason".to_owned(), answer.finish_reason.clone().into());
-    result.insert("turns".to_owned(), answers(cx.asked, journal).into());
     let mut primary = "response";
     if let Some(schema) = wanted(cx.outputs, params.output_schema.as_ref(), &params.rules).schema() {
         let contract = match Contract::new(schema, &params.rules) {
@@ -85,6 +81,11 @@ pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answ
             Reading::Fails { why, problems } => return broken(cx, params, journal, &answer, why, &problems),
         }
     }
+    // Last, so that no key of the answer takes the place of what is known of it.
+    result.insert("response".to_owned(), answer.text.clone().into());
+    result.insert("model".to_owned(), answer.model.clone().into());
+    result.insert("finish_reason".to_owned(), answer.finish_reason.clone().into());
+    result.insert("turns".to_owned(), answers(cx.asked, journal).into());
     match map_outputs(cx.outputs, Some(primary), result) {
         Ok(outputs) => Next::Done(outputs),
         Err(failure) => Next::FailForGood(failure),

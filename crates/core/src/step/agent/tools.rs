@@ -131,7 +131,8 @@ impl Tool {
     /// What goes back to the model: the text, and whether it is an error.
     pub(super) fn result(&self, arguments: &str, outcome: &Outcome) -> (String, bool) {
         let (Ok(params), Some(kind)) = (self.params(arguments), find(self.kind)) else { return ("the tool is not there".to_owned(), true) };
-        let (text, is_error) = match self.with_cx(&params, |cx| kind.next(cx, std::slice::from_ref(outcome))) {
+        let given = self.with_cx(&params, |cx| kind.next(cx, std::slice::from_ref(outcome)));
+        let (text, is_error) = match given {
             Next::Done(mut given) => match given.remove("content") {
                 Some(Value::String(text)) if self.kind == "files" => (text, false),
                 Some(other) => {
@@ -139,6 +140,11 @@ impl Tool {
                     (Value::Object(given).to_string(), false)
                 }
                 None => (Value::Object(given).to_string(), false),
+            },
+            // The tool itself gives what its type can read: anything else somebody said who knew what became of it, and the model hears it as it was said.
+            Next::Fail(_) if let Outcome::Succeeded { value, .. } = outcome => match value.value() {
+                Value::String(said) => (said, false),
+                said => (said.to_string(), false),
             },
             Next::Fail(Failure { message, detail, .. }) => (detail.map_or(message.clone(), |detail| format!("{message}\n{detail}")), true),
             _ => ("the tool gave nothing".to_owned(), true),
@@ -148,7 +154,7 @@ impl Tool {
 
     fn with_cx<T>(&self, params: &Map<String, Value>, work: impl FnOnce(&StepCx<'_>) -> T) -> T {
         let id = StepId::from(self.name);
-        work(&StepCx { id: &id, outputs: &[], params, models: &ModelChoice::default(), asked: &[] })
+        work(&StepCx { id: &id, outputs: &[], params, models: &ModelChoice::default(), asked: &[], charged_tokens: 0 })
     }
 
     /// The parameters of the step type: its defaults, what the model chose, and above both what the tool sets.
