@@ -16,7 +16,7 @@ use gorgon_core::diagnostic::Code;
 use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
 use gorgon_engine::Permits;
 use gorgon_providers::{PriceList, ProviderConfig};
-use gorgon_tools::AllowPrivate;
+use gorgon_tools::{AllowPrivate, Keys};
 use indexmap::IndexMap;
 
 pub(crate) use self::environment::Environment;
@@ -130,6 +130,23 @@ impl Settings {
         let listed = self.providers.iter().filter_map(|(name, config)| Some((name, config.value.vendor()?)));
         let listed = listed.map(|(name, vendor)| (name.clone(), PriceList::shipped().of(vendor).clone()));
         PriceTable::listed(models, listed.collect())
+    }
+
+    /// What may be shown to nobody: the keys of the providers, and the variables that are called a key, a token, a secret or a password.
+    pub(crate) fn keys(&self) -> Keys {
+        let of_providers = self.providers.values().filter_map(|config| self.environment.get(config.value.key_variable()?));
+        Keys::new(of_providers.chain(self.environment.secrets()))
+    }
+
+    /// Files and folders that no step reads or writes: where the runs are kept, and the settings. `.env` is closed by its name.
+    pub(crate) fn closed(&self) -> Vec<PathBuf> {
+        let database = |ending: &str| {
+            let mut path = self.database.value.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let own = [self.data_dir.value.clone(), database(""), database("-wal"), database("-shm")];
+        own.into_iter().chain(self.file.clone()).collect()
     }
 
     /// The permits of the engine.

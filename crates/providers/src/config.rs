@@ -23,6 +23,16 @@ pub enum ProviderConfig {
 }
 
 impl ProviderConfig {
+    /// The variable that holds its key, if it has one.
+    #[must_use]
+    pub fn key_variable(&self) -> Option<&str> {
+        match self {
+            Self::Simulated(_) => None,
+            Self::Openai(config) => config.key_variable(),
+            Self::Anthropic(config) => config.key_variable(),
+        }
+    }
+
     /// Whose price list holds for it: its vendor's, if it is asked at the vendor's own endpoint and at the standard tier. Whoever stands between may charge
     /// otherwise.
     #[must_use]

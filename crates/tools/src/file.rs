@@ -9,6 +9,7 @@ mod read;
 mod root;
 mod write;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,11 +31,14 @@ const FINISHING: Duration = Duration::from_secs(2);
 pub struct FileOptions {
     /// Most entries that a list or a glob looks at.
     pub entries_max: usize,
+    /// Absolute paths of files and folders that are closed, with all that lies below them. By their names `.env`, `gorgon.toml`, `gorgon-state.db…` and the
+    /// folder `.gorgon` are closed in every folder of a run.
+    pub closed: Vec<PathBuf>,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { entries_max: 100_000 }
+        Self { entries_max: 100_000, closed: Vec::new() }
     }
 }
 
@@ -70,7 +74,7 @@ impl Executor for FileExecutor {
         let stopped = Flag::default();
         // If this call is dropped, a walk ends as well.
         let _dropped = SetOnDrop(stopped.clone());
-        let job = Job { request: request.clone(), cx: cx.clone(), entries_max: self.options.entries_max, stopped: stopped.clone() };
+        let job = Job { request: request.clone(), cx: cx.clone(), options: self.options.clone(), stopped: stopped.clone() };
         let mut thread = tokio::task::spawn_blocking(move || job.run());
         let finished = tokio::select! {
             biased;
@@ -120,19 +124,20 @@ impl Drop for SetOnDrop {
 struct Job {
     request: FileRequest,
     cx: CallCx,
-    entries_max: usize,
+    options: FileOptions,
     stopped: Flag,
 }
 
 impl Job {
     fn run(&self) -> Result<Payload, Broken> {
-        let root = Root::open(&self.cx.folder)?;
+        let root = Root::open(&self.cx.folder, &self.options.closed)?;
+        let entries_max = self.options.entries_max;
         match &self.request {
             FileRequest::Read { path, bytes_max } => Ok(read::read(&root, path, *bytes_max)?),
             FileRequest::Write { path, content, append: false } => write::replace(&root, path, content, &self.cx.idempotency_key),
             FileRequest::Write { path, content, append: true } => write::append(&root, path, content),
-            FileRequest::List { path } => Ok(entries::list(&root, path, self.entries_max)?),
-            FileRequest::Glob { pattern } => Ok(glob::glob(&root, pattern, self.entries_max, &|| self.stopped.is_set())?),
+            FileRequest::List { path } => Ok(entries::list(&root, path, entries_max)?),
+            FileRequest::Glob { pattern } => Ok(glob::glob(&root, pattern, entries_max, &|| self.stopped.is_set())?),
         }
     }
 }

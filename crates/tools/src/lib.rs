@@ -9,6 +9,7 @@
 pub mod file;
 pub mod guard;
 pub mod http;
+pub mod mask;
 pub mod noop;
 mod outcome;
 pub mod process;
@@ -23,6 +24,7 @@ use gorgon_ports::Executor;
 pub use self::file::{FileExecutor, FileOptions};
 pub use self::guard::{AllowPrivate, BadAllowEntry};
 pub use self::http::{HttpExecutor, HttpOptions};
+pub use self::mask::Keys;
 pub use self::noop::NoopExecutor;
 pub use self::process::{ProcessExecutor, ProcessOptions};
 pub use self::script::{ScriptExecutor, ScriptOptions};

@@ -11,7 +11,7 @@ use gorgon_providers::{ModelExecutor, Provider, Providers, Unavailable, build};
 use gorgon_store_memory::MemoryStore;
 use gorgon_store_sqlite::{OpenError, SqliteStore};
 use gorgon_tools::process_group::Leftovers;
-use gorgon_tools::{AllowPrivate, HttpOptions, ProcessOptions, ToolOptions, executors};
+use gorgon_tools::{AllowPrivate, FileOptions, HttpOptions, ProcessOptions, ToolOptions, executors};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
@@ -145,9 +145,12 @@ fn all_executors(settings: &Settings, providers: Providers, keeps: bool) -> Resu
         }
         process.leftovers = Some(leftovers);
     }
-    let mut all = executors(ToolOptions { http, process, ..ToolOptions::default() });
+    let mut file = FileOptions::default();
+    file.closed = settings.closed();
+    let mut all = executors(ToolOptions { http, process, file, ..ToolOptions::default() });
     all.push(Arc::new(ModelExecutor::new(providers)));
-    Ok(all)
+    let keys = settings.keys();
+    Ok(all.into_iter().map(|executor| keys.around(executor)).collect())
 }
 
 /// Makes the ledger say what the settings say. A limit that was taken out of the settings is lifted; what was spent stays.

@@ -58,6 +58,14 @@ impl Environment {
         }
     }
 
+    /// The variables, of the process and of the file, whose names say that they hold a secret.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
+        const ENDINGS: [&str; 4] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
+        let own = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let all = own.chain(self.more.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all.filter(|(name, _)| ENDINGS.iter().any(|ending| name.to_ascii_uppercase().ends_with(ending))).map(|(_, value)| value)
+    }
+
     /// Names that the file sets.
     pub(super) fn of_file(&self) -> impl Iterator<Item = &String> {
         self.more.keys()

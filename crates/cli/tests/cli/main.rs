@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod calls;
+mod closed;
 mod environment;
 mod exit_codes;
 mod goldens;

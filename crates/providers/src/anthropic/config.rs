@@ -109,13 +109,13 @@ impl AnthropicConfig {
         self.base_url.as_deref().is_none_or(|text| place::is_at(text, OFFICIAL_HOST))
     }
 
+    /// The variable that holds the key, if one is sent.
+    pub(crate) fn key_variable(&self) -> Option<&str> {
+        self.api_key_env.as_deref().or_else(|| self.is_official().then_some(OFFICIAL_KEY))
+    }
+
     pub(super) fn key(&self, name: &str, lookup_env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Secret>, ConfigError> {
-        let variable = match self.api_key_env.as_deref() {
-            Some(variable) => variable,
-            None if self.is_official() => OFFICIAL_KEY,
-            None => return Ok(None),
-        };
-        place::key(name, variable, lookup_env).map(Some)
+        self.key_variable().map(|variable| place::key(name, variable, lookup_env)).transpose()
     }
 
     pub(super) fn headers(&self, name: &str, key: Option<&Secret>) -> Result<HeaderMap, ConfigError> {

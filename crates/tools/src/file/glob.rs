@@ -18,6 +18,9 @@ const PATTERN_BYTES_MAX: usize = 4_096;
 /// The files that match, sorted by path. `stopped` is asked between folders.
 pub(super) fn glob(root: &Root, text: &str, entries_max: usize, stopped: &dyn Fn() -> bool) -> Result<Payload, Failure> {
     let pattern = Pattern::parse(root, text)?;
+    if !pattern.base.is_empty() {
+        root.path(&pattern.base)?;
+    }
     let mut seen = 0_usize;
     let mut found = Vec::new();
     let mut folders = vec![(pattern.base.clone(), pattern.depth_max)];
@@ -45,7 +48,7 @@ pub(super) fn glob(root: &Root, text: &str, entries_max: usize, stopped: &dyn Fn
             let path = joined(&folder, &name);
             let file_type = entry.file_type().map_err(broken)?;
             if file_type.is_dir() {
-                if depth > 1 {
+                if depth > 1 && !root.is_closed(std::path::Path::new(&path)) {
                     folders.push((path, depth - 1));
                 }
             } else if pattern.matcher.is_match(&path) && leads_to_file(root, &path, file_type) {

@@ -24,20 +24,35 @@ impl From<Failure> for Broken {
     }
 }
 
+fn beneath(mut place: PathBuf, name: &std::ffi::OsString) -> PathBuf {
+    if name == ".." {
+        place.pop();
+    } else {
+        place.push(name);
+    }
+    place
+}
+
 /// The folder of the run.
 pub(super) struct Root {
     pub(super) dir: Dir,
     shown: PathBuf,
+    /// Absolute, without links.
+    closed: Vec<PathBuf>,
 }
 
 impl Root {
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(folder: &Path, closed: &[PathBuf]) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(folder, ambient_authority())
             .map_err(|error| refused(format!("the folder of the run, {}, cannot be opened: {error}", folder.display())))?;
-        Ok(Self { dir, shown: folder.to_owned() })
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let real_folder = real(folder);
+        // Whoever starts runs within what is closed has opened it to them.
+        let closed = closed.iter().map(|path| real(path)).filter(|closed| !real_folder.starts_with(closed)).collect();
+        Ok(Self { dir, shown: folder.to_owned(), closed })
     }
 
-    /// The path, proven to be relative and not to climb out by its text alone. Links are judged when it is opened.
+    /// The path, proven to be relative, not to climb out by its text, and to lead to nothing that is closed. Links out are judged when it is opened.
     pub(super) fn path(&self, text: &str) -> Result<PathBuf, Failure> {
         if text.is_empty() || text.contains('\0') {
             return Err(invalid(format!("{text:?} is no path of a file")));
@@ -51,7 +66,42 @@ impl Root {
                 Component::RootDir | Component::Prefix(_) => return Err(self.outside(text)),
             }
         }
-        Ok(PathBuf::from(text))
+        let path = PathBuf::from(text);
+        if self.is_closed(&path) {
+            return Err(denied(format!(
+                "`{text}` is closed to file actions: `.env` holds keys, and the settings and the data of Gorgon are not for steps to read or change"
+            )));
+        }
+        Ok(path)
+    }
+
+    /// Whether a path leads to what no step may touch, also by a link.
+    pub(super) fn is_closed(&self, path: &Path) -> bool {
+        let place = self.place(path);
+        let whole = self.shown.canonicalize().unwrap_or_else(|_| self.shown.clone()).join(&place);
+        let name = |component: Component<'_>| component.as_os_str().to_string_lossy().to_ascii_lowercase();
+        let last = place.components().next_back().map(name).unwrap_or_default();
+        let by_name = place.components().any(|component| name(component) == ".gorgon")
+            || [".env", "gorgon.toml"].contains(&last.as_str())
+            || last.starts_with("gorgon-state.db");
+        by_name || self.closed.iter().any(|closed| whole.starts_with(closed))
+    }
+
+    /// The path without links and dots, as far as it exists.
+    fn place(&self, path: &Path) -> PathBuf {
+        let mut rest = Vec::new();
+        let mut here = path;
+        loop {
+            let found = if here.as_os_str().is_empty() { Ok(PathBuf::new()) } else { self.dir.canonicalize(here) };
+            match (found, here.parent(), here.components().next_back()) {
+                (Ok(found), ..) => return rest.iter().rev().fold(found, beneath),
+                (Err(_), Some(parent), Some(last)) => {
+                    rest.push(last.as_os_str().to_owned());
+                    here = parent;
+                }
+                (Err(_), ..) => return path.to_owned(),
+            }
+        }
     }
 
     /// Opens a file. What could block, such as a named pipe without a writer, does not.

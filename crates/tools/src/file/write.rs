@@ -135,7 +135,7 @@ mod tests {
         let of_another = folder.path().join(temporary("other", "a.txt"));
         std::fs::write(&left, "hal").unwrap();
         std::fs::write(&of_another, "x").unwrap();
-        let root = Root::open(folder.path()).unwrap_or_else(|failure| panic!("{failure:?}"));
+        let root = Root::open(folder.path(), &[]).unwrap_or_else(|failure| panic!("{failure:?}"));
         assert!(replace(&root, "a.txt", "whole", "key").is_ok());
         assert_eq!(std::fs::read_to_string(folder.path().join("a.txt")).unwrap(), "whole");
         assert!(!left.exists() && of_another.exists());

@@ -238,7 +238,7 @@ async fn patterns_find_files() {
 async fn walks_are_bounded() {
     let call = Call::default();
     tree(call.path(), &["a", "b", "c/d", "c/e"]);
-    let options = FileOptions { entries_max: 4 };
+    let options = FileOptions { entries_max: 4, ..FileOptions::default() };
     let executor = FileExecutor::new(options);
     for request in [glob("**/*"), glob("**/d")] {
         assert_failed(call.perform(&executor, Request::File(request)).await, FailureClass::Refused, "more than 4 entries");
@@ -257,4 +257,57 @@ async fn a_cancelled_call_changes_nothing() {
     let late = Call::within(Duration::ZERO);
     assert_failed(perform(&late, write("x", "x")).await, FailureClass::TimedOut, "took too long");
     assert!(!late.path().join("x").exists());
+}
+
+#[tokio::test]
+async fn what_is_closed_is_neither_read_nor_written() {
+    let call = Call::default();
+    tree(
+        call.path(),
+        &["data/db", "data/logs/a.log", "other/x", ".gorgon/gorgon-state.db", ".env", "sub/.env", "sub/gorgon.toml", "sub/ok", "dataset"],
+    );
+    symlink("data", call.path().join("link")).unwrap();
+    symlink("../sub/.env", call.path().join("other/innocent")).unwrap();
+    let executor = FileExecutor::new(FileOptions { closed: vec![call.path().join("data")], ..FileOptions::default() });
+    let perform = async |request| call.perform(&executor, Request::File(request)).await;
+    let paths_closed = [
+        "data/db",
+        "./data/logs/a.log",
+        "data/new",
+        "other/../data/db",
+        "nowhere/../data/db",
+        "link/db",
+        "link/new/deep",
+        ".env",
+        "sub/.env",
+        "sub/.ENV",
+        "other/innocent",
+        "gorgon.toml",
+        "sub/gorgon.toml",
+        ".gorgon/gorgon-state.db",
+        "sub/../.gorgon/new",
+        "gorgon-state.db-wal",
+    ];
+    for path in paths_closed {
+        for request in [read(path), write(path, "x"), append(path, "x")] {
+            assert_failed(perform(request).await, FailureClass::Denied, "is closed");
+        }
+    }
+    for folder in ["data", ".gorgon", "link", "data/logs"] {
+        for request in [list(folder), glob(&format!("{folder}/*"))] {
+            assert_failed(perform(request).await, FailureClass::Denied, "closed");
+        }
+    }
+    assert_eq!(paths(&value(perform(glob("**/*")).await)), ["dataset", "other/innocent", "other/x", "sub/gorgon.toml", "sub/ok"]);
+    assert_eq!(value(perform(read("sub/ok")).await), json!({"content": "sub/ok"}));
+    value(perform(write("dataset", "x")).await);
+    assert_eq!(std::fs::read_to_string(call.path().join("data/db")).unwrap(), "data/db");
+}
+
+#[tokio::test]
+async fn whoever_runs_within_what_is_closed_has_opened_it() {
+    let call = Call::default();
+    let executor = FileExecutor::new(FileOptions { closed: vec![call.path().parent().unwrap().to_owned()], ..FileOptions::default() });
+    value(call.perform(&executor, Request::File(write("x", "x"))).await);
+    assert_failed(call.perform(&executor, Request::File(write("gorgon-state.db", "x"))).await, FailureClass::Denied, "closed");
 }
