@@ -120,6 +120,8 @@ impl ProcessExecutor {
         let status = pipes.serve_while(tokio::time::timeout(CONFIRM, child.wait())).await.ok().and_then(Result::ok);
         pipes.finish(LAST_BYTES).await;
         let gone = status.is_some() && tokio::time::timeout(CONFIRM, quiet(group.id)).await.is_ok();
+        // What a call that ended by itself put into another session was meant to stay; of one that was stopped nothing stays.
+        let gone = gone && (stopped.is_none() || end_strays(note.as_ref()).await);
         let id = group.id;
         if gone {
             group.release();
@@ -172,6 +174,13 @@ async fn quiet(group: u32) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// Ends what the call started outside of its group; answers whether nothing is left.
+async fn end_strays(note: Option<&Note>) -> bool {
+    let Some((_, mark)) = note.map(Note::variable) else { return true };
+    let mark = mark.to_owned();
+    tokio::task::spawn_blocking(move || Note::end_strays(&mark)).await.unwrap_or(false)
 }
 
 /// Kills the group if the call is dropped before it is known to be gone.

@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
+use gorgon_tools::process_group::MARK;
+
 use super::folder::make_private;
 use crate::fault::Fault;
 use crate::settings::Settings;
@@ -21,6 +23,8 @@ pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
         .arg("--data-dir")
         .arg(&settings.data_dir.value)
         .arg("holder")
+        // If a step of a run started this, it serves others as well, and does not end with that step.
+        .env_remove(MARK)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(open)

@@ -86,3 +86,48 @@ fn a_step_that_kills_its_holder_first_of_all_is_not_forgotten() {
         assert!(!lives(pid), "process {pid} goes on beside the step that was made again");
     }
 }
+
+/// A shell step that puts a child into a session of its own, which a signal to its group does not reach.
+const STRAY: &str = "name: strays
+steps:
+  - id: a
+    type: shell
+    command: 'setsid sh -c \"echo \\$\\$ > stray.new; mv stray.new stray; exec sleep 300\" & sleep $SECONDS_LEFT'
+";
+
+fn stray(machine: &Machine, seconds: u32) -> std::process::Child {
+    machine.write("w.yaml", &STRAY.replace("$SECONDS_LEFT", &seconds.to_string()));
+    let holder = machine.start(&["run", "w.yaml"]);
+    machine.until("stray", |machine| machine.path("stray").exists().then_some(()));
+    holder
+}
+
+fn pid(machine: &Machine) -> u32 {
+    machine.read("stray").trim().parse().unwrap()
+}
+
+#[test]
+fn a_child_in_a_session_of_its_own_is_found_after_a_kill() {
+    let machine = Machine::new();
+    let mut holder = stray(&machine, 300);
+    holder.kill().unwrap();
+    finish(holder);
+    assert!(lives(pid(&machine)), "it has to survive the holder, or this proves nothing");
+    machine.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
+    assert!(!lives(pid(&machine)), "somebody is asked while it goes on");
+}
+
+#[test]
+fn a_child_in_a_session_of_its_own_is_ended_with_a_step_that_is_cancelled_and_stays_after_one_that_ends() {
+    let machine = Machine::new();
+    let holder = stray(&machine, 300);
+    machine.run(&["cancel", "@last"]).exits(0);
+    finish(holder).exits(1);
+    assert!(!lives(pid(&machine)), "the step is cancelled while it goes on");
+
+    let machine = Machine::new();
+    finish(stray(&machine, 0)).exits(0);
+    let left = pid(&machine);
+    assert!(lives(left), "whoever starts a service for later steps keeps it");
+    rustix::process::kill_process(rustix::process::Pid::from_raw(i32::try_from(left).unwrap()).unwrap(), rustix::process::Signal::KILL).unwrap();
+}

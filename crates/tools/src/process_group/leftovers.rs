@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{End, Identity, Stat, boot_id, end, identity};
 
 /// The variable by which a process is recognised that was started before its group could be noted.
-const MARK: &str = "GORGON_PROCESS_MARK";
+pub const MARK: &str = "GORGON_PROCESS_MARK";
 
 /// A folder with one file for each living process group.
 #[derive(Debug, Clone)]
@@ -65,7 +65,8 @@ impl Leftovers {
             let path = file.path();
             let entry = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Entry>(&text).ok());
             // A file that cannot be read was being written when there was no process yet.
-            let groups = entry.map_or_else(Vec::new, |entry| entry.group.map_or_else(|| marked(&entry.mark), |group| vec![group]));
+            // The group itself may have lost its mark, as a program that sets its own environment does; others of the call may have left the group.
+            let groups = entry.map_or_else(Vec::new, |entry| entry.group.into_iter().chain(marked(&entry.mark)).collect());
             let left: Vec<u32> = groups.iter().filter(|group| end(group) == End::Survived).map(|group| group.pid).collect();
             if left.is_empty() {
                 let _ = std::fs::remove_file(&path);
@@ -95,6 +96,11 @@ impl Note {
         if let Some(identity) = identity(group) {
             self.write(Some(identity));
         }
+    }
+
+    /// Ends what the call started in other groups, such as by `setsid`. Blocks for as long as that takes; answers whether nothing is left.
+    pub(crate) fn end_strays(mark: &str) -> bool {
+        marked(mark).iter().all(|group| end(group) != End::Survived)
     }
 
     /// The group is gone, or there never was one.
