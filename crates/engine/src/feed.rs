@@ -20,6 +20,9 @@ use crate::output::OutputPiece;
 /// Frames that a slow watcher may be behind. Appends are then read from disk again; output is missed.
 const BEHIND_MAX: usize = 1_024;
 
+/// How a run stands of which nobody said it since somebody watches: until somebody does, every append is told.
+const UNKNOWN: RunStatus = RunStatus::Waiting;
+
 /// Who watches which run. A run that nobody watches costs one look at a counter.
 #[derive(Default)]
 pub(crate) struct Watchers {
@@ -76,8 +79,12 @@ impl Watchers {
         }
         if let Some(Told { live, status }) = self.lock().get(&run) {
             let what = what();
-            if let (Some(tell), Live::Append(Published { status: Some(now), .. })) = (status, &what) {
-                tell.send_replace(*now);
+            if let (Some(tell), Live::Append(Published { status: now, .. })) = (status, &what) {
+                match now {
+                    Some(now) => drop(tell.send_replace(*now)),
+                    // What a run waits for may change though it goes on waiting: of interest is whether only somebody can end it.
+                    None => drop(tell.send_if_modified(|last| !matches!(last, RunStatus::Queued | RunStatus::Running))),
+                }
             }
             if let Some(tell) = live {
                 // Nobody listening any more is no fault.
@@ -93,7 +100,7 @@ impl Watchers {
 
     fn subscribe_status(&self, run: RunId) -> watch::Receiver<RunStatus> {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.lock().entry(run).or_default().status.get_or_insert_with(|| watch::channel(RunStatus::Queued).0).subscribe()
+        self.lock().entry(run).or_default().status.get_or_insert_with(|| watch::channel(UNKNOWN).0).subscribe()
     }
 
     /// A watcher goes. Its receiver still exists, so the last one sees a count of one.

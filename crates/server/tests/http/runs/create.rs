@@ -74,6 +74,18 @@ async fn who_waits_is_answered_when_nothing_moves_without_somebody_any_more() {
 }
 
 #[tokio::test]
+async fn who_waits_hears_that_a_wait_of_the_run_has_become_a_question() {
+    let server = Server::start().await;
+    // Long enough for the run to be put to sleep; and from one wait it goes straight to the other.
+    let asks = "name: w\nsteps:\n  - {id: nap, type: wait, seconds: 2.5}\n  - {id: gate, type: approval, prompt: 'May I?'}\n";
+    let new = serde_json::to_value(server.new_run(asks)).expect("JSON");
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(60), server.post("/v1/runs?wait_seconds=3600", &new));
+    let run = body(answer.await.expect("an answer before the time is over")).await;
+    assert_eq!((&run["status"], &run["waiting_for"][0]["for"]), (&"waiting".into(), &"approval".into()), "{run}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_its_time_and_the_run_goes_on() {
     let server = Server::start().await;
     let long = "name: long\nsteps:\n  - {id: nap, type: wait, seconds: 3600}\n";
