@@ -39,8 +39,12 @@ impl Context {
         Settings::resolve(self.data_dir.as_deref(), &self.cwd)
     }
 
-    /// A full disk has many faces; where it is full, that is what is told.
+    /// A full disk has many faces; where it is full, that is what is told. What is damaged is told with its place.
     pub(crate) fn explain(&self, fault: Fault) -> Fault {
+        if fault.message.contains("is damaged") && fault.help.is_none() {
+            let Ok(settings) = self.settings() else { return fault };
+            return fault.help(format!("the database is {}", settings.database.value.display()));
+        }
         let folder = || self.settings().ok().map(|settings| settings.data_dir.value);
         if fault.code != Code::StoreUnavailable || !folder().is_some_and(|folder| is_full(&folder)) {
             return fault;

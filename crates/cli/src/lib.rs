@@ -31,22 +31,34 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use gorgon_core::diagnostic::Code;
+
 use crate::args::Cli;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::printer::{Color, Printer};
 
 /// Runs the command line that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let context = match Context::of(&cli.global) {
         Ok(context) => context,
         Err(fault) => return fault.exit().into(),
     };
     start_log();
     let exit = match run(cli, &context) {
-        Ok(exit) => exit,
+        Ok(exit) => match context.printer.lost() {
+            Some(fault) if exit == Exit::Done => {
+                context.printer.fault(&fault);
+                Exit::Environment
+            }
+            _ => exit,
+        },
         Err(fault) => {
             let fault = context.explain(fault);
             context.printer.fault(&fault);
@@ -54,6 +66,18 @@ pub fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// A command line that makes no sense, or a question about it. Whoever reads JSON is told in JSON.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|arg| arg == "--json" || arg == "-j");
+    if !(error.use_stderr() && wants_json) {
+        error.exit();
+    }
+    let message = error.render().to_string();
+    let printer = Printer::new(true, Color::Never);
+    printer.fault(&Fault::new(Code::BadSetting, message.trim().trim_start_matches("error: ")));
+    Exit::Invalid.into()
 }
 
 fn run(cli: Cli, context: &Context) -> Result<Exit, Fault> {

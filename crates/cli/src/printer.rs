@@ -1,9 +1,9 @@
 //! Output: data to stdout, talk to stderr, nowhere else.
 
 use std::cell::Cell;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
-use gorgon_core::diagnostic::Severity;
+use gorgon_core::diagnostic::{Code, Severity};
 use serde::Serialize;
 
 use crate::fault::{Fault, Located};
@@ -25,8 +25,10 @@ pub(crate) enum Color {
 pub(crate) struct Printer {
     pub(crate) json: bool,
     color: bool,
-    /// Whoever read stdout has gone: nothing more is written, and what follows a run may stop.
+    /// Nothing more can be written to stdout, and what follows a run may stop: whoever read it has gone, or it broke.
     gone: Cell<bool>,
+    /// Why it broke, if it was not just closed by its reader.
+    broken: Cell<Option<ErrorKind>>,
 }
 
 impl Printer {
@@ -36,7 +38,7 @@ impl Printer {
             Color::Never => false,
             Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
-        Self { json, color, gone: Cell::new(false) }
+        Self { json, color, gone: Cell::new(false), broken: Cell::new(None) }
     }
 
     pub(crate) fn color(&self) -> bool {
@@ -46,6 +48,13 @@ impl Printer {
     /// Whether somebody sits before a terminal and can be asked.
     pub(crate) fn is_interactive(&self) -> bool {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Data that could not be written, unless whoever read them has gone: then nobody misses them.
+    pub(crate) fn lost(&self) -> Option<Fault> {
+        let kind = self.broken.get()?;
+        let fault = Fault::new(Code::StoreUnavailable, format!("what this command had to say could not be written to its standard output: {kind}"));
+        Some(fault.help("what it did is done; make room where its output goes, or send it elsewhere"))
     }
 
     /// Whether whoever read stdout has gone.
@@ -59,8 +68,9 @@ impl Printer {
             return;
         }
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).is_err() {
+        if let Err(error) = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()) {
             self.gone.set(true);
+            self.broken.set(Some(error.kind()).filter(|kind| *kind != ErrorKind::BrokenPipe));
         }
     }
 
@@ -82,7 +92,7 @@ impl Printer {
 
     /// Why it did not work.
     pub(crate) fn fault(&self, fault: &Fault) {
-        if self.json {
+        if self.json && !self.gone.get() {
             self.document(&serde_json::json!({ "error": Told::of(fault) }));
             return;
         }

@@ -174,7 +174,7 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Completed | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Compensating | RunStatus::Cancelling => {
             Vec::new()
         }
-        RunStatus::Paused if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
+        RunStatus::Paused if run.is_out_of_budget() => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
         RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
         RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
         RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {

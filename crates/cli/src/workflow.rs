@@ -67,7 +67,7 @@ impl Workflow {
 
     /// Says what is odd about the file.
     pub(crate) fn warn(&self, context: &Context) {
-        if !self.warnings.is_empty() && !context.printer.json {
+        if !self.warnings.is_empty() {
             context.printer.diagnostics(&self.located(self.warnings.clone()));
         }
     }

@@ -95,13 +95,15 @@ impl OpenError {
 /// What an error of SQLite means to a reader.
 pub(crate) fn of_read(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            StoreError::Damaged(format!("the database file is damaged: {error}; restore it from a backup"))
-        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged(damaged(error)),
         Some(_) => StoreError::Unavailable(format!("the database cannot be read: {error}")),
         // A value of another type than we wrote.
         None => StoreError::Damaged(format!("the database holds what no store wrote: {error}; restore it from a backup")),
     }
+}
+
+fn damaged(error: &rusqlite::Error) -> String {
+    format!("the database file is damaged: {error}; restore it from a backup")
 }
 
 /// Why a transaction was not committed.
@@ -137,6 +139,7 @@ pub(crate) fn of_write(error: &rusqlite::Error, at_commit: bool) -> Failure {
         Some(ErrorCode::TooBig) => Failure::Guilty(Guilt::TooBig(text)),
         // The commit mark is in the last frame; if a frame had no room, there is no mark.
         Some(ErrorCode::DiskFull) => Failure::Full(text),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if !at_commit => Failure::Broken(damaged(error)),
         _ if at_commit => Failure::Unknown(text),
         _ => Failure::Broken(text),
     }

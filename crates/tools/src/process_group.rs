@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::{Deserialize, Serialize};
 
-pub use self::leftovers::{Leftovers, MARK};
 pub(crate) use self::leftovers::Note;
+pub use self::leftovers::{Leftovers, MARK};
 
 /// How long members may clean up after themselves between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(2);

@@ -58,6 +58,43 @@ fn a_data_directory_that_is_none_is_5() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_5_and_one_that_nobody_reads_is_not() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.run(&["run", "w.yaml"]).exits(0);
+    for args in [&["runs", "list"][..], &["runs", "list", "--json"], &["validate", "w.yaml", "--json"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let done = world.command(args).stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        finish(done).exits(5).says("could not be written");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = world.command(args).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        finish(done).exits(0);
+    }
+}
+
+#[test]
+fn a_wrong_call_is_told_in_json_to_whoever_reads_json() {
+    let world = World::new();
+    for call in [&["frobnicate", "--json"][..], &["run", "-j"], &["signal", "@last", "", "--json"]] {
+        let done = world.run(call).exits(2);
+        assert!(done.json()["error"]["message"].as_str().is_some_and(|why| why.len() > 20), "{done:?}");
+    }
+}
+
+#[test]
+fn a_damaged_database_is_5_and_told_with_its_place() {
+    let world = World::new();
+    world.write("w.yaml", OK);
+    world.run(&["run", "w.yaml", "--data-dir", "dir"]).exits(0);
+    let path = world.path("dir/gorgon-state.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    world.run(&["runs", "list", "--data-dir", "dir"]).exits(5).says("is damaged").says("gorgon-state.db").says("backup");
+}
+
+#[test]
 fn an_interrupt_lets_what_is_in_flight_end_and_is_130() {
     let world = World::new();
     world.write("w.yaml", BRIEF);

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Rejection;
 use super::decider::Decider;
 use crate::call::{Metering, Outcome};
+use crate::diagnostic::Code;
 use crate::event::Event;
 use crate::payload::Payload;
 use crate::run::ItemPhase;
@@ -15,6 +16,11 @@ const KEPT_MAX: usize = 1_000;
 
 impl Decider<'_> {
     pub(super) fn signal(&mut self, name: String, payload: Payload) -> Result<(), Rejection> {
+        if name.trim().is_empty() {
+            return Err(
+                Rejection::new(Code::BadInput, "a signal has a name").help("name it as the waiting step does; `runs show` says what a run waits for")
+            );
+        }
         self.must_go_on("nothing waits for a signal")?;
         let waits =
             |phase: &ItemPhase| matches!(phase, ItemPhase::Waiting(w) if matches!(&w.wait, Wait::Signal { name: wanted, .. } if *wanted == name));
