@@ -129,7 +129,9 @@ impl Board {
             }
             Event::StatusChanged { status } => self.status = *status,
             Event::StepSkipped { step, reason } => self.skip(step, *reason, at),
-            Event::GroupOpened { step } => self.start(step, at),
+            Event::GroupOpened { step, .. } => self.start(step, at),
+            Event::RoundStarted { step, round } => self.begin_round(step, *round),
+            Event::RoundEnded { .. } => {}
             Event::FannedOut { step, count, .. } => {
                 self.start(step, at);
                 self.change(step, |row| row.items = Some((*count, 0, 0)));
@@ -195,6 +197,23 @@ impl Board {
             Event::SignalReceived { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
             Event::Paused { .. } => self.status = RunStatus::Paused,
             Event::Resumed { .. } => (self.status, self.ended_at) = (RunStatus::Running, None),
+        }
+    }
+
+    /// A round of a loop: what is inside of it stands as if it had never run.
+    fn begin_round(&mut self, step: &StepId, round: u32) {
+        let Some(&place) = self.places.get(step) else { return };
+        self.rows[place].note = format!("round {}", round + 1);
+        let mut inside = vec![false; self.rows.len()];
+        inside[place] = true;
+        // Steps stand after the group that they are in.
+        for at in place + 1..self.rows.len() {
+            inside[at] = self.rows[at].parent.is_some_and(|parent| inside[parent]);
+            if inside[at] {
+                let row = &mut self.rows[at];
+                (row.status, row.note, row.started_at, row.ended_at) = (StepStatus::Pending, String::new(), None, None);
+                row.items = row.items.map(|_| (0, 0, 0));
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod recover;
 mod resolve;
 mod resume;
 mod retry;
+mod rounds;
 mod settle;
 mod signal;
 mod tick;

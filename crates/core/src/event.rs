@@ -45,6 +45,29 @@ pub enum Event {
     GroupOpened {
         /// The step.
         step: StepId,
+        /// What a loop goes over: a list, or a number of rounds. Absent for every other group, and where only a condition ends the loop.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<Payload>,
+    },
+    /// A round of a loop began: everything inside of it may start, as if it had never run.
+    RoundStarted {
+        /// The loop.
+        step: StepId,
+        /// The round, from 0.
+        round: u32,
+    },
+    /// A round of a loop has ended. What it gave is what its steps gave.
+    RoundEnded {
+        /// The loop.
+        step: StepId,
+        /// The round, from 0.
+        round: u32,
+        /// Results of the steps of a round that a fork brings, by their ids: the events of those steps stay with the old run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        results: Option<Payload>,
+        /// Whether a round that a fork brings went on past a failure.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        went_past_failure: bool,
     },
     /// A fan-out knows its elements. Leads from `ready` to `running`.
     FannedOut {
@@ -313,6 +336,8 @@ impl Event {
         Self::StatusChanged { .. } => "status_changed",
         Self::StepSkipped { .. } => "step_skipped",
         Self::GroupOpened { .. } => "group_opened",
+        Self::RoundStarted { .. } => "round_started",
+        Self::RoundEnded { .. } => "round_ended",
         Self::FannedOut { .. } => "fanned_out",
         Self::AttemptStarted { .. } => "attempt_started",
         Self::CallStarted(_) => "call_started",

@@ -7,6 +7,7 @@ mod evolve;
 mod item;
 mod money;
 mod reopened;
+mod rounds;
 mod scope;
 mod state;
 mod status;
@@ -15,6 +16,7 @@ mod view;
 
 pub(crate) use self::evolve::ITEMS_MAX;
 pub use self::item::{Doubt, ItemPhase, ItemState, OpenCall, StepState, WaitState};
+pub use self::rounds::{Round, Rounds};
 pub use self::scope::RunScope;
 pub use self::state::{RunState, TimerKind, Work, WorkKind};
 pub use self::status::{RunStatus, StepStatus};

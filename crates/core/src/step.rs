@@ -14,6 +14,7 @@ mod noop;
 mod outputs;
 mod params;
 mod pause;
+mod repeat;
 mod script;
 mod shell;
 mod transform;
@@ -24,6 +25,8 @@ use serde_json::{Map, Value};
 pub(crate) use self::branch::arms as branch_arms;
 pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};
+pub use self::repeat::ROUNDS_MAX;
+pub(crate) use self::repeat::most_rounds;
 use crate::call::{Failure, Family, Outcome, Request};
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::Diagnostic;
@@ -91,6 +94,8 @@ pub enum Shape {
     Leaf,
     /// It opens the steps inside of it and ends when they have ended.
     Group,
+    /// It opens the steps inside of it again and again.
+    Loop,
     /// It chooses which of the steps that it names run.
     Branch,
 }
@@ -208,10 +213,10 @@ pub const KINDS: &[&dyn StepKind] = &[
     &checkpoint::Checkpoint,
     &branch::Branch,
     &group::Parallel,
+    &repeat::Loop,
     &fan_in::FanIn,
     &noop::Noop,
     &later::MAP_REDUCE,
-    &later::LOOP,
     &later::MCP_TOOL,
     &later::GITHUB,
     &later::NOTION,

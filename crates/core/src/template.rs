@@ -32,7 +32,7 @@ mod value;
 pub use condition::{Condition, Operator};
 pub use error::RenderError;
 pub use expression::Expression;
-pub use names::{Names, nearest};
+pub use names::{Names, PREVIOUS, nearest};
 pub use path::{Path, Segment};
 pub use problem::{Problem, Severity};
 pub use reference::{Reference, Root, RunField, Scope};

@@ -27,7 +27,8 @@ pub(crate) enum Form {
     Approval,
     FanIn,
     FanOut,
-    Parallel,
+    /// It has steps inside of it.
+    Group,
     /// Loads, is not run by this release; its parameters are free.
     Unavailable,
 }
@@ -81,7 +82,7 @@ const FAN_OUT: &[Param] = &[
     ignored("openai_concurrent", ParamType::Number),
 ];
 
-const PARALLEL: &[Param] = &[Param::required("steps", ParamType::List, "The steps inside of it, each as at the top.").read_as(Syntax::Raw)];
+const GROUP: &[Param] = &[Param::required("steps", ParamType::List, "The steps inside of it, each as at the top.").read_as(Syntax::Raw)];
 
 const fn ignored(name: &'static str, ty: ParamType) -> Param {
     Param::optional(name, ty, "Read for the predecessors' files; has no effect in this release.").read_as(Syntax::Raw)
@@ -149,7 +150,7 @@ pub(crate) fn all() -> impl Iterator<Item = StepType> + Clone {
 fn of_kind(kind: &'static dyn StepKind) -> StepType {
     let (form, own) = match kind.name() {
         _ if kind.unavailable().is_some() => (Form::Unavailable, &[][..]),
-        "parallel" => (Form::Parallel, PARALLEL),
+        "parallel" | "loop" => (Form::Group, GROUP),
         "fan_in" => (Form::FanIn, FAN_IN),
         "approval" => (Form::Approval, &[][..]),
         _ => (Form::Plain, &[][..]),

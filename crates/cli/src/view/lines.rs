@@ -22,7 +22,8 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             Some(fork) => format!("run {} of `{}` started out of {}", created.id, board.workflow, fork.run),
             None => format!("run {} of `{}` started", created.id, board.workflow),
         },
-        Event::GroupOpened { step } => format!("step {step} started"),
+        Event::GroupOpened { step, .. } => format!("step {step} started"),
+        Event::RoundStarted { step, round } => format!("step {step} round {}", round + 1),
         Event::FannedOut { step, count, .. } => format!("step {step} started: {count} elements"),
         Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), attempt) {
             (true, 1) => return None,
@@ -87,6 +88,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::RunFinished { status, .. } => format!("run {} {}", status.word(), elapsed(board.created_at, at)),
         Event::StatusChanged { .. }
         | Event::CallStarted(_)
+        | Event::RoundEnded { .. }
         | Event::CallSettled { .. }
         | Event::WaitEnded { .. }
         | Event::BackoffEnded { .. }

@@ -93,7 +93,7 @@ impl Decider<'_> {
             return self.skip(ix, SkipReason::GroupFailed);
         }
         if let Some(guard) = node.guard.as_ref().filter(|_| !self.state.steps[ix].approved) {
-            let scope = RunScope::new(self.state, None);
+            let scope = RunScope::new(self.state, ix, None);
             let runs = match guard {
                 GuardCode::Condition(condition) => Ok(condition.evaluate(&scope)),
                 GuardCode::Expression(expression) => expression.evaluate_bool(&scope),
@@ -104,7 +104,7 @@ impl Decider<'_> {
                 Err(error) => return self.fail_whole(ix, unresolved(&error)),
             }
         }
-        if node.shape == Shape::Group {
+        if matches!(node.shape, Shape::Group | Shape::Loop) {
             return self.open_group(ix);
         }
         if node.items.is_some() {
@@ -134,7 +134,10 @@ impl Decider<'_> {
             let steps: Vec<&str> = node.step.steps.iter().flat_map(crate::definition::Step::with_nested).map(|step| step.id.as_str()).collect();
             return self.ask(ix, 0, None, serde_json::json!({ "steps": steps }));
         }
-        self.emit(Event::GroupOpened { step: node.step.id.clone() });
+        if node.shape == Shape::Loop {
+            return self.open_loop(ix);
+        }
+        self.emit(Event::GroupOpened { step: node.step.id.clone(), over: None });
         self.close_group(ix);
         Taken::Yes
     }
@@ -158,7 +161,7 @@ impl Decider<'_> {
         let approved = self.state.steps[ix].approved.then(|| self.state.item(ix, 0).and_then(|item| item.input.clone())).flatten();
         let list = match (approved, &node.items) {
             (Some(list), _) => list.value(),
-            (None, Some(items)) => match items.items.render(&RunScope::new(self.state, None)) {
+            (None, Some(items)) => match items.items.render(&RunScope::new(self.state, ix, None)) {
                 Ok(list) => list,
                 Err(error) => return self.fail_whole(ix, unresolved(&error)),
             },
@@ -228,7 +231,7 @@ impl Decider<'_> {
             return reason;
         }
         let element = fans_out.then(|| self.state.list(ix).get(n as usize).cloned().unwrap_or_default());
-        let scope = RunScope::new(self.state, element.as_ref().map(|element| (n, element)));
+        let scope = RunScope::new(self.state, ix, element.as_ref().map(|element| (n, element)));
         let rendered: Result<Option<Map<String, Value>>, RenderError> = match (&stored, node.code.literal()) {
             (Some(stored), _) => Ok(stored.parse().ok()),
             (None, Some(_)) => Ok(None),
@@ -287,7 +290,7 @@ impl Decider<'_> {
         let mut here = Some(ix);
         while let Some(ix) = here {
             let node = &program.nodes[ix];
-            let limited = node.items.is_some() || node.shape == Shape::Group;
+            let limited = node.items.is_some() || matches!(node.shape, Shape::Group | Shape::Loop);
             if limited && self.state.steps[ix].in_flight >= node.width {
                 return Some(Taken::Blocked);
             }
@@ -365,7 +368,7 @@ impl Decider<'_> {
     fn ask(&mut self, ix: NodeIx, n: u32, element: Option<Value>, preview: Value) -> Taken {
         let program = std::sync::Arc::clone(&self.state.program);
         let node = &program.nodes[ix];
-        let scope = RunScope::new(self.state, element.as_ref().map(|element| (n, element)));
+        let scope = RunScope::new(self.state, ix, element.as_ref().map(|element| (n, element)));
         let prompt = match node.approval_prompt.as_ref().map(|prompt| prompt.render(&scope as &dyn Scope)).transpose() {
             Ok(Some(Value::String(text))) => text,
             Ok(Some(other)) => other.to_string(),
@@ -385,7 +388,7 @@ impl Decider<'_> {
 
     fn approval_hash(&self, ix: NodeIx, n: u32, prompt: &str, preview: &Value) -> ContentHash {
         let node = &self.state.program.nodes[ix];
-        let bound = serde_json::json!({
+        let mut bound = serde_json::json!({
             "definition": self.state.program.definition_hash,
             "step": node.step.id,
             "item": n,
@@ -394,6 +397,11 @@ impl Decider<'_> {
             "prompt": prompt,
             "arguments": preview,
         });
+        // The same question in another round is another one.
+        let rounds = self.state.rounds_around(ix);
+        if !rounds.is_empty() {
+            bound["rounds"] = rounds.into();
+        }
         ContentHash::of(bound.to_string().as_bytes())
     }
 
@@ -473,14 +481,16 @@ impl Decider<'_> {
             step.status == StepStatus::Failed && !step.tolerated && program.nodes[**child].fallback_of.is_none()
         });
         match failed {
+            None if program.nodes[parent].shape == Shape::Loop => self.end_round(parent),
             None => {
                 self.emit(Event::StepSucceeded { step: program.nodes[parent].step.id.clone(), outputs: None, instead: None });
                 self.after_end(parent);
             }
             Some(&child) => {
                 let inner = self.state.steps[child].failure.clone();
-                let message =
-                    format!("step `{}` inside of it failed: {}", program.nodes[child].step.id, inner.as_ref().map_or("", |f| f.message.as_str()));
+                let round = group.rounds.as_ref().map_or_else(String::new, |rounds| format!(" in round {}", rounds.number()));
+                let why = inner.as_ref().map_or("", |f| f.message.as_str());
+                let message = format!("step `{}` inside of it failed{round}: {why}", program.nodes[child].step.id);
                 self.route(parent, Failure { message, ..inner.unwrap_or_else(|| Failure::new(FailureClass::Refused, "")) });
             }
         }
@@ -584,7 +594,7 @@ pub(super) fn unresolved(error: &RenderError) -> Failure {
     Failure::new(FailureClass::Invalid, error.to_string())
 }
 
-fn shown(value: &Value) -> &'static str {
+pub(super) fn shown(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -57,6 +57,9 @@ impl Decider<'_> {
                 continue;
             }
             let goes_on = self.state.steps[ix].list.is_some() || self.state.steps[ix].opened || self.has_doubt(ix);
+            // A loop that failed by itself and not by a step inside of it has nowhere to go on.
+            let between_rounds = self.state.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.under_way);
+            let goes_on = goes_on && !between_rounds;
             if goes_on { &mut keep } else { &mut reset }.insert(ix);
             keep.extend(groups_around(program, ix));
         }

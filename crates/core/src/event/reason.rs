@@ -21,13 +21,15 @@ pub enum SkipReason {
     NotNeeded,
     /// The group that it stands in failed before it started.
     GroupFailed,
+    /// The loop that it stands in had no round.
+    NoRound,
 }
 
 impl SkipReason {
     /// Whether the workflow left it out by itself: not because of a failure, and not at the end because nobody needed it.
     #[must_use]
     pub fn is_a_choice(self) -> bool {
-        matches!(self, Self::Condition | Self::Branch | Self::NotReached)
+        matches!(self, Self::Condition | Self::Branch | Self::NotReached | Self::NoRound)
     }
 
     /// In words.
@@ -39,6 +41,7 @@ impl SkipReason {
             Self::NotReached => "everything it depends on was left out by a branch",
             Self::NotNeeded => "a fallback that was not needed",
             Self::GroupFailed => "its group failed before it started",
+            Self::NoRound => "its loop had no round",
         }
     }
 }

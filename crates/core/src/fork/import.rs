@@ -3,8 +3,9 @@
 use crate::event::{DoubtVerdict, Event, ItemRef, Resolution};
 use crate::fork::Kept;
 use crate::ids::StepId;
+use crate::payload::Payload;
 use crate::plan::{Node, NodeIx, Program};
-use crate::run::{ItemPhase, ItemState, RunState, StepState, StepStatus};
+use crate::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
 
 /// How much of a step is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +93,10 @@ impl<'a> Import<'a> {
             Keep::Parts => {}
         }
         let before = self.kept.events.len();
-        if step.opened {
-            self.kept.events.push(Event::GroupOpened { step: id.clone() });
+        if let Some(rounds) = &step.rounds {
+            self.bring_rounds(ix, rounds);
+        } else if step.opened {
+            self.kept.events.push(Event::GroupOpened { step: id.clone(), over: None });
             node.children.iter().for_each(|&child| self.bring(child));
         }
         if let Some(list) = &step.list {
@@ -112,6 +115,33 @@ impl<'a> Import<'a> {
             self.kept.events.push(ending(id, step));
         } else if self.kept.events.len() > before {
             self.kept.begun.push(id.clone());
+        }
+    }
+
+    /// The rounds of a loop. Those before the last are brought by what they gave, the last by its steps.
+    fn bring_rounds(&mut self, ix: NodeIx, rounds: &Rounds) {
+        let step = &self.program.nodes[ix].step.id;
+        let over = (!rounds.over.is_null()).then(|| Payload::of(&rounds.over));
+        self.kept.events.push(Event::GroupOpened { step: step.clone(), over });
+        // Where the last round is not kept whole, it goes on.
+        let goes_on = rounds.under_way || self.keep[ix] != Keep::Whole;
+        let last = if rounds.under_way { rounds.ended.len() } else { rounds.ended.len().saturating_sub(1) };
+        for (round, ended) in (0_u32..).zip(&rounds.ended[..last]) {
+            let Round { gave, went_past_failure } = ended;
+            self.kept.events.push(Event::RoundStarted { step: step.clone(), round });
+            let results = Some(Payload::of(&**gave));
+            self.kept.events.push(Event::RoundEnded { step: step.clone(), round, results, went_past_failure: *went_past_failure });
+        }
+        if rounds.under_way || !rounds.ended.is_empty() {
+            let round = u32::try_from(last).unwrap_or(u32::MAX);
+            self.kept.events.push(Event::RoundStarted { step: step.clone(), round });
+            self.program.nodes[ix].children.iter().for_each(|&child| self.bring(child));
+            if !goes_on {
+                self.kept.events.push(Event::RoundEnded { step: step.clone(), round, results: None, went_past_failure: false });
+            }
+        } else {
+            // Without a round, what is inside was left out.
+            self.program.nodes[ix].children.iter().for_each(|&child| self.bring(child));
         }
     }
 

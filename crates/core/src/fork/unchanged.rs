@@ -115,7 +115,12 @@ impl<'a> Judge<'a> {
         if step.opened {
             let inside = |child: &&NodeIx| self.program.nodes[**child].fallback_of.is_none();
             let all = node.children.iter().filter(inside).all(|&child| self.keep[child] == Keep::Whole);
-            return if all && holds(step) { Keep::Whole } else { Keep::parts_of(node) };
+            return match all && holds(step) {
+                true => Keep::Whole,
+                // What one step of a loop gave, those of the rounds after it may have used.
+                false if step.rounds.is_some() => Keep::No,
+                false => Keep::parts_of(node),
+            };
         }
         match (&step.instead, node.fallback) {
             // A result that another step gave holds as long as that step is what it was.

@@ -1,12 +1,13 @@
 //! From a definition and goals to a program.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::edges::{find_cycle, names_for, names_of, sibling_edges};
+use super::edges::{find_cycle, names_for, names_in, names_inside, names_of, order_inside, sibling_edges};
 use super::program::{Code, GuardCode, ItemsCode, Node, NodeIx, Program};
 use super::select;
 use crate::definition::{Definition, Fallback, Guard, OnFailure, Order, Step};
@@ -22,16 +23,16 @@ use crate::template::{Expression, Names, Problem, ShellText, Template, TemplateV
 pub fn compile(definition: Arc<Definition>, goals: &[String]) -> Result<Program, Vec<Diagnostic>> {
     let names = names_of(&definition);
     let mut problems = Vec::new();
-    check_cycles(&definition.steps, definition.order, &names, &mut problems);
+    check_cycles(&definition.steps, definition.order, definition.order, &names, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
     let goals = if goals.is_empty() { &definition.goals } else { goals };
     let plan = select::plan(&definition, goals)?;
-    let mut builder = Builder { names: &names, nodes: Vec::new(), index: IndexMap::new(), problems };
+    let mut builder = Builder { nodes: Vec::new(), index: IndexMap::new(), problems };
     let included: BTreeSet<&StepId> = plan.included.iter().map(|included| &included.step).collect();
     for step in definition.steps.iter().filter(|step| included.contains(&step.id)) {
-        builder.add(step, None);
+        builder.add(step, None, &names);
     }
     builder.link(&plan);
     if !builder.problems.is_empty() {
@@ -43,7 +44,7 @@ pub fn compile(definition: Arc<Definition>, goals: &[String]) -> Result<Program,
     Ok(Program { definition, definition_hash, plan, plan_hash, nodes, index })
 }
 
-fn check_cycles(siblings: &[Step], order: Order, names: &Names, problems: &mut Vec<Diagnostic>) {
+fn check_cycles(siblings: &[Step], of_file: Order, order: Order, names: &Names, problems: &mut Vec<Diagnostic>) {
     let edges = sibling_edges(siblings, order, names);
     if let Some(cycle) = find_cycle(&edges) {
         let ids: Vec<&str> = cycle.iter().chain(cycle.first()).map(|&place| siblings[place].id.as_str()).collect();
@@ -52,44 +53,44 @@ fn check_cycles(siblings: &[Step], order: Order, names: &Names, problems: &mut V
                 .help("take one `depends_on` or one reference out of the circle"),
         );
     }
-    for step in siblings {
-        check_cycles(&step.steps, Order::EdgesOnly, names, problems);
+    for step in siblings.iter().filter(|step| !step.steps.is_empty()) {
+        check_cycles(&step.steps, of_file, order_inside(step, of_file), &names_inside(names, step), problems);
     }
 }
 
-struct Builder<'a> {
-    names: &'a Names,
+struct Builder {
     nodes: Vec<Node>,
     index: IndexMap<StepId, NodeIx>,
     problems: Vec<Diagnostic>,
 }
 
-impl Builder<'_> {
-    fn add(&mut self, step: &Step, parent: Option<NodeIx>) -> NodeIx {
+impl Builder {
+    fn add(&mut self, step: &Step, parent: Option<NodeIx>, names: &Names) -> NodeIx {
         let ix = self.nodes.len();
         let Some(kind) = step::find(&step.kind) else {
             self.problems.push(Diagnostic::error(diagnostic::Code::UnknownStepType, path(step), format!("there is no step type `{}`", step.kind)));
             return ix;
         };
-        let node = self.node(step, kind, parent);
+        let node = self.node(step, kind, parent, names);
         self.nodes.push(node);
         self.index.insert(step.id.clone(), ix);
-        let children: Vec<NodeIx> = step.steps.iter().map(|child| self.add(child, Some(ix))).collect();
+        let inside = if step.steps.is_empty() { Cow::Borrowed(names) } else { names_inside(names, step) };
+        let children: Vec<NodeIx> = step.steps.iter().map(|child| self.add(child, Some(ix), &inside)).collect();
         self.nodes[ix].children = children;
         ix
     }
 
-    fn node(&mut self, step: &Step, kind: &'static dyn StepKind, parent: Option<NodeIx>) -> Node {
-        let names = names_for(self.names, step);
+    fn node(&mut self, step: &Step, kind: &'static dyn StepKind, parent: Option<NodeIx>, base: &Names) -> Node {
+        let names = names_for(base, step);
         let param_u32 = |name: &str| step.params.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
         let (width, fail_fast) = match &step.fan_out {
             Some(fan_out) => (fan_out.max_concurrent, fan_out.fail_fast),
             None => (param_u32("max_workers").unwrap_or(u32::MAX), step.params.get("fail_fast").and_then(Value::as_bool).unwrap_or(false)),
         };
         Node {
-            code: self.code(step, kind, &names),
-            guard: self.guard(step),
-            items: step.fan_out.as_ref().map(|fan_out| ItemsCode { items: self.value(step, "items", &fan_out.items, self.names) }),
+            code: self.code(step, kind, base, &names),
+            guard: self.guard(step, base),
+            items: step.fan_out.as_ref().map(|fan_out| ItemsCode { items: self.value(step, "items", &fan_out.items, base) }),
             key: step.idempotency_key.as_ref().and_then(|text| self.text(step, "idempotency_key", text, &names)),
             approval_prompt: step.approval.as_ref().and_then(|approval| self.text(step, "approval", &approval.prompt, &names)),
             step: step.clone(),
@@ -107,7 +108,7 @@ impl Builder<'_> {
         }
     }
 
-    fn code(&mut self, step: &Step, kind: &'static dyn StepKind, names: &Names) -> Code {
+    fn code(&mut self, step: &Step, kind: &'static dyn StepKind, base: &Names, own: &Names) -> Code {
         let mut templates = Map::new();
         let mut code = Code {
             template: TemplateValue::parse(&Value::Null).unwrap_or_else(|_| unreachable_null()),
@@ -121,6 +122,7 @@ impl Builder<'_> {
         let params = step.params.iter().filter(|_| kind.unavailable().is_none());
         for (name, value) in params {
             let param = kind.params().iter().find(|param| param.name == name);
+            let names = &names_in(base, own, step, name);
             match (param.map_or(Syntax::Template, |param| param.syntax), param, value) {
                 (Syntax::Shell, Some(param), Value::String(text)) => {
                     let (parsed, problems) = ShellText::parse(text, names);
@@ -143,7 +145,7 @@ impl Builder<'_> {
                 }
             }
         }
-        code.template = self.value(step, "params", &Value::Object(templates), names);
+        code.template = self.value(step, "params", &Value::Object(templates), own);
         if code.shell.is_empty()
             && code.expression.is_empty()
             && code.expressions.is_empty()
@@ -156,15 +158,15 @@ impl Builder<'_> {
         code
     }
 
-    fn guard(&mut self, step: &Step) -> Option<GuardCode> {
+    fn guard(&mut self, step: &Step, names: &Names) -> Option<GuardCode> {
         match step.when.as_ref()? {
             Guard::Condition(condition) => {
                 let mut condition = condition.clone();
-                let problems = condition.bind(self.names);
+                let problems = condition.bind(names);
                 self.report(step, "condition", problems);
                 Some(GuardCode::Condition(Box::new(condition)))
             }
-            Guard::Expression(text) => self.expression(step, "when", text, self.names).map(GuardCode::Expression),
+            Guard::Expression(text) => self.expression(step, "when", text, names).map(GuardCode::Expression),
         }
     }
 

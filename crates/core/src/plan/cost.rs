@@ -10,7 +10,7 @@ use crate::budget::Limits;
 use crate::definition::{Fallback, OnFailure};
 use crate::ids::StepId;
 use crate::money::{Amounts, Meter, PriceTable};
-use crate::step::ModelChoice;
+use crate::step::{ModelChoice, Shape};
 
 /// Bounds on the cost of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,10 +65,10 @@ pub fn cost(program: &Program, inputs: &BTreeMap<String, Value>, models: &ModelC
 #[must_use]
 pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
     let mut cost = Cost { lower: Amounts::ZERO, upper: Some(Amounts::ZERO), unbounded: Vec::new(), unpriced: Vec::new() };
-    let certain = certain(program);
+    let certain = certain(program, inputs);
     let kept: std::collections::BTreeSet<&StepId> = kept.iter().collect();
     for (ix, node) in program.nodes.iter().enumerate().filter(|(_, node)| !kept.contains(&node.step.id)) {
-        add(&mut cost, certain[ix], node, inputs, models, prices);
+        add(&mut cost, certain[ix], rounds(program, ix, inputs), node, inputs, models, prices);
     }
     if !cost.unbounded.is_empty() {
         cost.upper = None;
@@ -76,7 +76,7 @@ pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String
     cost
 }
 
-fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) {
+fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) {
     if node.kind.name() != "agent" {
         return;
     }
@@ -125,7 +125,7 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
     };
     match (most, items) {
         (Some(most), Some(items)) => {
-            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns))));
+            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns).saturating_mul(rounds))));
         }
         (None, _) => cost.unbounded.push((
             node.step.id.clone(),
@@ -138,6 +138,29 @@ fn add(cost: &mut Cost, certain: bool, node: &Node, inputs: &BTreeMap<String, Va
             },
         )),
         (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
+    }
+}
+
+/// Most rounds of the loops around a step, multiplied.
+fn rounds(program: &Program, ix: NodeIx, inputs: &BTreeMap<String, Value>) -> u64 {
+    let groups = std::iter::successors(program.nodes[ix].parent, |&group| program.nodes[group].parent);
+    let loops = groups.map(|group| &program.nodes[group]).filter(|node| node.shape == Shape::Loop);
+    loops.fold(1, |all, node| all.saturating_mul(rounds_of(node, inputs).1))
+}
+
+/// The least and the most rounds of a loop.
+fn rounds_of(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, u64) {
+    let params = &node.step.params;
+    let most = crate::step::most_rounds(params);
+    // A list or a number that comes of the inputs is known before the run starts.
+    let rendered = node.code.template.render(&InputsOnly(inputs)).ok();
+    let over = |name: &str| rendered.as_ref().and_then(|params| params.get(name));
+    let known = over("for_each").and_then(Value::as_array).map(|list| list.len() as u64).or_else(|| over("count").and_then(Value::as_u64));
+    let ends_early = |name: &str| params.contains_key(name);
+    match known {
+        Some(known) if ends_early("until") => (known.min(1), known.min(most)),
+        Some(known) => (known, known.min(most)),
+        None => (u64::from(ends_early("until") && !ends_early("while") && !ends_early("for_each") && !ends_early("count")), most),
     }
 }
 
@@ -210,7 +233,7 @@ impl crate::template::Scope for InputsOnly<'_> {
 }
 
 /// For each step, whether it runs in every execution that completes.
-fn certain(program: &Program) -> Vec<bool> {
+fn certain(program: &Program, inputs: &BTreeMap<String, Value>) -> Vec<bool> {
     let nodes = &program.nodes;
     let may_be_left_out = |node: &Node| node.guard.is_some() || node.fallback_of.is_some() || node.items.is_some();
     let mut certain: Vec<bool> = nodes.iter().map(|node| !may_be_left_out(node)).collect();
@@ -219,6 +242,9 @@ fn certain(program: &Program) -> Vec<bool> {
     // What is inside of a group need not run if something else takes the group's place.
     let replaced = nodes.iter().filter(|node| matches!(node.step.on_failure, OnFailure::Fallback(_)));
     open.extend(replaced.flat_map(|node| node.children.iter().map(|child| (*child, false))));
+    // Nor what is inside of a loop that may have no round.
+    let empty = nodes.iter().filter(|node| node.shape == Shape::Loop && rounds_of(node, inputs).0 == 0);
+    open.extend(empty.flat_map(|node| node.children.iter().map(|child| (*child, false))));
     open.extend(nodes.iter().flat_map(|node| node.targets.iter().map(|target| (*target, true))));
     let mut seen = vec![[false; 2]; nodes.len()];
     while let Some((ix, by_branch)) = open.pop() {

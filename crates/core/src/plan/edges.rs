@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::EdgeKind;
 use crate::definition::{Definition, Fallback, Guard, OnFailure, Order, Step};
 use crate::step::{self, Syntax};
-use crate::template::{Expression, Names, Reference, Root, ShellText, Template, TemplateValue};
+use crate::template::{Expression, Names, PREVIOUS, Reference, Root, ShellText, Template, TemplateValue};
 
 /// What one step says of others, by their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +36,29 @@ pub fn names_for<'n>(base: &'n Names, step: &Step) -> Cow<'n, Names> {
         return Cow::Borrowed(base);
     }
     Cow::Owned(Names { in_items: true, ..base.clone() })
+}
+
+/// The names that are in force inside of a group: those of the loop, if it is one.
+#[must_use]
+pub fn names_inside<'n>(base: &'n Names, group: &Step) -> Cow<'n, Names> {
+    if group.kind != "loop" {
+        return Cow::Borrowed(base);
+    }
+    Cow::Owned(names_of_loop(base, group))
+}
+
+/// The names that are in force in the conditions of a loop and inside of it.
+fn names_of_loop(base: &Names, step: &Step) -> Names {
+    let mut names = Names { in_items: true, ..base.clone() };
+    names.variables.insert(PREVIOUS.to_owned());
+    names.variables.extend(step.params.get("as").and_then(serde_json::Value::as_str).map(str::to_owned));
+    names
+}
+
+/// The names that are in force in one parameter of a step.
+#[must_use]
+pub fn names_in<'n>(base: &'n Names, own: &'n Names, step: &Step, param: &str) -> Cow<'n, Names> {
+    if step.kind == "loop" && matches!(param, "while" | "until") { Cow::Owned(names_of_loop(base, step)) } else { Cow::Borrowed(own) }
 }
 
 /// The names that the definition declares.
@@ -68,15 +91,16 @@ pub(super) fn needs_of(step: &Step, base: &Names) -> Needs {
             needs.add_references(parsed.references());
         }
     };
-    let expression = |needs: &mut Needs, text: &str| {
+    let expression = |needs: &mut Needs, text: &str, names: &Names| {
         if let Ok(mut parsed) = Expression::parse(text) {
-            parsed.bind(&names);
+            parsed.bind(names);
             needs.add_references(parsed.references());
         }
     };
     let kind = step::find(&step.kind);
     for (name, value) in &step.params {
         let syntax = kind.and_then(|kind| kind.params().iter().find(|p| p.name == name)).map_or(Syntax::Template, |p| p.syntax);
+        let names = names_in(base, &names, step, name);
         match (syntax, value) {
             (Syntax::Raw, _) => {}
             (Syntax::Template, value) => template(&mut needs, value, &names),
@@ -85,9 +109,9 @@ pub(super) fn needs_of(step: &Step, base: &Names) -> Needs {
                     needs.add_references(parsed.references());
                 }
             }
-            (Syntax::Expression, serde_json::Value::String(text)) => expression(&mut needs, text),
+            (Syntax::Expression, serde_json::Value::String(text)) => expression(&mut needs, text, &names),
             (Syntax::Expressions, serde_json::Value::Object(map)) => {
-                map.values().filter_map(serde_json::Value::as_str).for_each(|text| expression(&mut needs, text));
+                map.values().filter_map(serde_json::Value::as_str).for_each(|text| expression(&mut needs, text, &names));
             }
             (Syntax::Shell | Syntax::Expression | Syntax::Expressions, _) => {}
         }
@@ -151,14 +175,14 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
     let mut previous: Option<usize> = None;
     for (place, step) in siblings.iter().enumerate() {
         let mut said = step.depends_on.is_some();
-        for nested in step.with_nested() {
-            for (id, kind) in needs_of(nested, base).0 {
+        each_with_names(step, base, &mut |nested, names| {
+            for (id, kind) in needs_of(nested, names).0 {
                 if let Some(&from) = home.get(id.as_str()) {
                     said |= from != place;
                     add(place, from, kind);
                 }
             }
-        }
+        });
         if step.kind == "branch" {
             let arms = crate::step::branch_arms(step);
             for target in arms.iter().flatten().filter_map(|id| home.get(*id)) {
@@ -179,6 +203,21 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         previous = Some(place);
     }
     edges
+}
+
+/// A step and those inside of it, each with the names that are in force around it.
+fn each_with_names(step: &Step, names: &Names, visit: &mut dyn FnMut(&Step, &Names)) {
+    visit(step, names);
+    if !step.steps.is_empty() {
+        let inside = names_inside(names, step);
+        step.steps.iter().for_each(|child| each_with_names(child, &inside, visit));
+    }
+}
+
+/// How the steps inside of a group are ordered: those of a loop as those of the file are, those of any other group by what they say.
+#[must_use]
+pub fn order_inside(group: &Step, of_file: Order) -> Order {
+    if group.kind == "loop" { of_file } else { Order::EdgesOnly }
 }
 
 fn is_branch_target(siblings: &[Step], step: &Step) -> bool {

@@ -84,9 +84,9 @@ pub struct ItemsCode {
 
 /// The parameters of a step, compiled by their syntax.
 pub struct Code {
-    pub(super) template: TemplateValue,
+    pub(crate) template: TemplateValue,
     pub(super) shell: Vec<(&'static str, ShellText)>,
-    pub(super) expression: Vec<(&'static str, Expression)>,
+    pub(crate) expression: Vec<(&'static str, Expression)>,
     pub(super) expressions: Vec<(&'static str, Vec<(String, Expression)>)>,
     pub(super) raw: Map<String, Value>,
     /// The whole, if nothing in it depends on the run.
@@ -98,6 +98,13 @@ impl Node {
     #[must_use]
     pub fn owed_outputs(&self) -> &[String] {
         self.step.fan_out.as_ref().map_or(&self.step.outputs, |fan_out| &fan_out.outputs)
+    }
+
+    /// The name of its main result: what stands for it in a list of results.
+    #[must_use]
+    pub fn main_result(&self) -> &str {
+        let own = || if self.items.is_some() { Some("results") } else { self.kind.results().first().map(|(name, _)| *name) };
+        self.step.outputs.first().map(String::as_str).or_else(own).unwrap_or("result")
     }
 
     /// Everything that it refers to, in one order for one step.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::edges::{names_of, sibling_edges};
+use super::edges::{names_inside, names_of, order_inside, sibling_edges};
 use super::{After, EdgeKind, Excluded, ExcludedReason, Included, Plan, Reason};
 use crate::definition::{Definition, Fallback, OnFailure, Order, Step};
 use crate::diagnostic::{Code, Diagnostic};
@@ -52,7 +52,9 @@ pub(super) fn plan(definition: &Definition, goals: &[String]) -> Result<Plan, Ve
     let mut excluded = Vec::new();
     for (place, step) in definition.steps.iter().enumerate() {
         match reasons.remove(&place) {
-            Some(reason) => include(step, reason, after(&definition.steps, &edges[place], &kept), &names, &mut included),
+            Some(reason) => {
+                include(step, reason, after(&definition.steps, &edges[place], &kept), definition.order, &names, &mut included);
+            }
             None => excluded.extend(step.with_nested().map(|s| Excluded { step: s.id.clone(), reason: ExcludedReason::NotNeeded })),
         }
     }
@@ -69,12 +71,16 @@ fn after(siblings: &[Step], edges: &BTreeMap<usize, EdgeKind>, kept: &BTreeSet<u
     edges.iter().filter(|(from, _)| kept.contains(from)).map(|(&from, &because)| After { step: siblings[from].id.clone(), because }).collect()
 }
 
-fn include(step: &Step, reason: Reason, after_it: Vec<After>, names: &Names, included: &mut Vec<Included>) {
+fn include(step: &Step, reason: Reason, after_it: Vec<After>, of_file: Order, names: &Names, included: &mut Vec<Included>) {
     included.push(Included { step: step.id.clone(), after: after_it, reason });
-    let edges = sibling_edges(&step.steps, Order::EdgesOnly, names);
+    if step.steps.is_empty() {
+        return;
+    }
+    let names = &names_inside(names, step);
+    let edges = sibling_edges(&step.steps, order_inside(step, of_file), names);
     let all: BTreeSet<usize> = (0..step.steps.len()).collect();
     for (place, child) in step.steps.iter().enumerate() {
-        include(child, Reason::Inside(step.id.clone()), after(&step.steps, &edges[place], &all), names, included);
+        include(child, Reason::Inside(step.id.clone()), after(&step.steps, &edges[place], &all), of_file, names, included);
     }
 }
 

@@ -26,7 +26,13 @@ impl RunState {
                 state.steps[ix].skipped = Some(*reason);
                 state.end_step(at, ix, StepStatus::Skipped);
             }),
-            Event::GroupOpened { step } => self.with(step, |state, ix| state.on_group_opened(at, ix)),
+            Event::GroupOpened { step, over } => self.with(step, |state, ix| {
+                if state.is_loop(ix) { state.open_loop(at, ix, over.as_ref()) } else { state.on_group_opened(at, ix) }
+            }),
+            Event::RoundStarted { step, .. } => self.with(step, |state, ix| state.on_round_started(ix)),
+            Event::RoundEnded { step, results, went_past_failure, .. } => {
+                self.with(step, |state, ix| state.on_round_ended(ix, results.as_ref(), *went_past_failure));
+            }
             Event::FannedOut { step, items, count } => self.with(step, |state, ix| {
                 state.start_step(at, ix);
                 let count = (*count).min(ITEMS_MAX);
@@ -230,7 +236,7 @@ impl RunState {
     }
 
     /// A step leaves `ready`.
-    fn start_step(&mut self, at: Timestamp, ix: NodeIx) {
+    pub(super) fn start_step(&mut self, at: Timestamp, ix: NodeIx) {
         self.work.remove(&Work { node: ix, item: 0, kind: WorkKind::Step });
         let step = &mut self.steps[ix];
         if step.started_at.is_none() {

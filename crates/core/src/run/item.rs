@@ -10,7 +10,7 @@ use crate::event::{Hold, Instead, SkipReason};
 use crate::ids::{CallId, ContentHash};
 use crate::money::Amounts;
 use crate::payload::Payload;
-use crate::run::{StepStatus, Talk};
+use crate::run::{Rounds, StepStatus, Talk};
 use crate::step::Wait;
 use crate::time::Timestamp;
 
@@ -47,6 +47,8 @@ pub struct StepState {
     pub skipped: Option<SkipReason>,
     /// For a group: the steps inside of it may start.
     pub opened: bool,
+    /// For a loop that has opened: its rounds.
+    pub rounds: Option<Box<Rounds>>,
     /// Its result was kept of another run.
     pub kept: bool,
     /// Somebody agreed to all of it.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ItemPhase, ItemState, RunState, RunStatus, StepState, StepStatus, Work, WorkKind};
+use super::rounds::went_past_failure;
+use super::{ItemPhase, ItemState, RunState, RunStatus, StepStatus, Work, WorkKind};
 use crate::definition::EffectClass;
-use crate::event::Instead;
 use crate::ids::StepId;
 use crate::plan::NodeIx;
 use crate::time::Timestamp;
@@ -30,21 +30,17 @@ impl RunState {
         }
         for &ix in &keep {
             self.reopen_in_place(ix);
+            self.reopen_round(ix);
         }
         for &ix in &reset {
-            let old = std::mem::take(&mut self.steps[ix]);
-            // Attempts keep counting, so no call id is ever used twice; what they failed by does not.
-            let last = old.items.iter().map(|item| item.attempt).max().unwrap_or(0).max(old.attempts_before);
-            let fans_out = program.nodes[ix].items.is_some();
-            let items = if fans_out || old.items.is_empty() { Vec::new() } else { vec![ItemState { attempt: last, ..ItemState::default() }] };
-            self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, ..StepState::default() };
+            self.start_anew(ix);
             self.work.retain(|work| work.node != ix);
             self.timers.retain(|(_, node, ..)| *node != ix);
         }
         for (ix, node) in program.nodes.iter().enumerate() {
             if self.steps[ix].status == StepStatus::Pending {
                 let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
-                let group_closed = node.parent.is_some_and(|parent| !self.steps[parent].opened);
+                let group_closed = node.parent.is_some_and(|parent| !self.is_open_inside(parent));
                 self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(group_closed));
             }
             // What was about to start when the run was stopped is about to start again.
@@ -53,9 +49,14 @@ impl RunState {
                 self.make_ready(ix);
             }
         }
-        self.went_past_failure =
-            self.steps.iter().any(|step| step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. })));
+        self.went_past_failure = self.steps.iter().any(went_past_failure);
         self.set_status(at, RunStatus::Running);
+    }
+
+    /// Whether what stands inside of a group may start.
+    fn is_open_inside(&self, group: NodeIx) -> bool {
+        let step = &self.steps[group];
+        step.opened && step.rounds.as_ref().is_none_or(|rounds| rounds.under_way)
     }
 
     /// A failed or stopped fan-out or group goes on where it is: elements that succeeded stay.

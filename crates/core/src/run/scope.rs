@@ -6,21 +6,46 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{ItemPhase, RunState, StepState, StepStatus};
+use super::{ItemPhase, Rounds, RunState, StepState, StepStatus};
 use crate::plan::NodeIx;
-use crate::template::{Root, RunField, Scope};
+use crate::template::{PREVIOUS, Root, RunField, Scope};
 
 /// The values of a run, as they are at one moment; inside of a fan-out with the element at hand.
 pub struct RunScope<'a> {
     state: &'a RunState,
     item: Option<(u32, &'a Value)>,
+    /// The innermost group around what is rendered.
+    group: Option<NodeIx>,
 }
 
 impl<'a> RunScope<'a> {
     /// The scope of a step, or of one element of its fan-out.
     #[must_use]
-    pub fn new(state: &'a RunState, item: Option<(u32, &'a Value)>) -> Self {
-        Self { state, item }
+    pub fn new(state: &'a RunState, step: NodeIx, item: Option<(u32, &'a Value)>) -> Self {
+        Self { state, item, group: state.program.nodes[step].parent }
+    }
+
+    /// The scope of the conditions of a loop, which are judged between its rounds.
+    #[must_use]
+    pub fn of_round(state: &'a RunState, ix: NodeIx) -> Self {
+        Self { state, item: None, group: Some(ix) }
+    }
+
+    /// The loops around what is rendered, the innermost first.
+    fn loops(&self) -> impl Iterator<Item = (NodeIx, &'a Rounds)> {
+        let state = self.state;
+        std::iter::successors(self.group, |&group| state.program.nodes[group].parent)
+            .filter_map(|group| Some((group, state.steps[group].rounds.as_deref()?)))
+    }
+
+    /// A name that a loop gives to something: the round before, or the element at hand.
+    fn variable(&self, name: &str) -> Option<Cow<'_, Value>> {
+        if name == PREVIOUS {
+            let (_, rounds) = self.loops().next()?;
+            return Some(rounds.ended.last().map_or(Cow::Owned(Value::Null), |round| Cow::Borrowed(&*round.gave)));
+        }
+        let named = |group: NodeIx| self.state.program.nodes[group].step.params.get("as").and_then(Value::as_str) == Some(name);
+        self.loops().find(|(group, _)| named(*group)).map(|(_, rounds)| Cow::Owned(rounds.item()))
     }
 
     fn step_field(&self, step: &str, field: &str) -> Option<Cow<'_, Value>> {
@@ -46,8 +71,15 @@ impl Scope for RunScope<'_> {
             Root::Input(name) => self.state.inputs().get(name).map(Cow::Borrowed),
             Root::Step { step, field } => self.step_field(step, field),
             Root::Output { name, steps } => steps.iter().find_map(|step| self.step_field(step, name)),
-            Root::Item => self.item.map(|(_, value)| Cow::Borrowed(value)),
-            Root::Index => self.item.map(|(index, _)| Cow::Owned(index.into())),
+            Root::Item => match self.item {
+                Some((_, value)) => Some(Cow::Borrowed(value)),
+                None => self.loops().next().map(|(_, rounds)| Cow::Owned(rounds.item())),
+            },
+            Root::Index => match self.item {
+                Some((index, _)) => Some(Cow::Owned(index.into())),
+                None => self.loops().next().map(|(_, rounds)| Cow::Owned(rounds.number().into())),
+            },
+            Root::Variable(name) => self.variable(name),
             Root::Run(field) => {
                 let created = self.state.created.as_ref()?;
                 Some(Cow::Owned(match field {
@@ -57,7 +89,7 @@ impl Scope for RunScope<'_> {
                 }))
             }
             Root::Env(name) => self.state.created.as_ref()?.start.env.get(name).map(|value| Cow::Owned(Value::String(value.clone()))),
-            Root::Variable(_) | Root::Name(_) | Root::Secret(_) => None,
+            Root::Name(_) | Root::Secret(_) => None,
         }
     }
 }
@@ -106,6 +138,8 @@ impl RunState {
                 gathered.insert(first.clone(), results.clone());
             }
             gathered.insert("results".to_owned(), results);
+        } else if let Some(rounds) = &step.rounds {
+            gathered = self.gather_rounds(ix, rounds);
         } else if !node.children.is_empty() {
             let child_ids = |wanted: fn(&StepState) -> bool| -> Value {
                 node.children
@@ -114,15 +148,9 @@ impl RunState {
                     .map(|child| Value::String(self.program.nodes[*child].step.id.to_string()))
                     .collect()
             };
-            let results = node
-                .children
-                .iter()
-                .filter(|child| self.steps[**child].status == StepStatus::Succeeded)
-                .map(|child| (self.program.nodes[*child].step.id.to_string(), self.step_value(*child).clone()))
-                .collect();
             gathered.insert("successful".to_owned(), child_ids(|step| step.status == StepStatus::Succeeded));
             gathered.insert("failed".to_owned(), child_ids(|step| step.status == StepStatus::Failed));
-            let results = Value::Object(results);
+            let results = self.results_inside(ix);
             if let Some(first) = node.step.outputs.first().filter(|first| *first != "parallel_results") {
                 gathered.insert(first.clone(), results.clone());
             }

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::problem::Problem;
 use super::reference::{Reference, Root};
 
+/// The name, inside of a loop, of what the round before gave.
+pub const PREVIOUS: &str = "previous";
+
 /// The names that are in force at one place of a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {

@@ -106,7 +106,7 @@ impl Calls {
         let cx = CallCx {
             deadline: Instant::now() + Duration::from_millis(call.timeout_ms),
             cancel,
-            idempotency_key: call.key.clone().unwrap_or_else(|| receipt_token(self.run.id(), &call.id)),
+            idempotency_key: call.key.clone().unwrap_or_else(|| receipt_token(self.run.id(), &call.id, &state.rounds_of(&call.id.step))),
             folder: start.map(|start| PathBuf::from(&start.folder)).unwrap_or_default(),
             env: Arc::clone(self.env.get_or_insert_with(|| Arc::new(start.map(|start| start.env.clone()).unwrap_or_default()))),
             progress: self.sink(call.id.clone()),
@@ -142,9 +142,10 @@ fn perform(shared: Arc<Shared>, run: RunId, executor: Arc<dyn Executor>, call: S
 }
 
 /// What the other side recognises a repetition by: the same for every attempt and after every crash. Where an attempt makes several calls, the later ones
-/// are another effect in each attempt.
-fn receipt_token(run: RunId, call: &CallId) -> String {
+/// are another effect in each attempt, and in each round of a loop all are.
+fn receipt_token(run: RunId, call: &CallId, rounds: &[u32]) -> String {
     let place = if call.call == 0 { String::new() } else { format!("/{}/{}", call.attempt, call.call) };
-    let hash = ContentHash::of(format!("{run}/{}/{}{place}", call.step, call.item).as_bytes()).to_string();
+    let rounds: String = rounds.iter().map(|round| format!("/round {round}")).collect();
+    let hash = ContentHash::of(format!("{run}/{}/{}{place}{rounds}", call.step, call.item).as_bytes()).to_string();
     format!("gorgon-{}", &hash[..32])
 }

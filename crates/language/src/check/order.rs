@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gorgon_core::definition::{Definition, Order, Step};
 use gorgon_core::diagnostic::Code;
-use gorgon_core::plan::{EdgeKind, find_cycle, sibling_edges};
+use gorgon_core::plan::{EdgeKind, find_cycle, names_inside, order_inside, sibling_edges};
 use gorgon_core::template::{Names, Reference, Root};
 use serde_json::Value;
 
@@ -65,9 +65,11 @@ impl<'n> Texts<'_, 'n> {
         if other == self.number {
             let message = format!("step `{own}` refers to its own result `{text}`");
             self.reader.report.error(Code::Cycle, spot.clone(), message, "a result is there only when the step has ended");
+        } else if self.steps[self.number].kind == "loop" && self.places.is_within(other, self.number) {
+            // The conditions of a loop are judged between its rounds.
         } else if self.places.is_within(other, self.number) || self.places.is_within(self.number, other) {
             let message = format!("step `{own}` refers to `{target}`, but one of them stands inside of the other");
-            self.reader.report.error(Code::Cycle, spot.clone(), message, "refer to the steps inside of the `parallel` by their own ids");
+            self.reader.report.error(Code::Cycle, spot.clone(), message, "refer to the steps inside of a group by their own ids; `previous.ID` is what the round before gave");
         } else if self.definition.order == Order::File && self.places.turns[other] > self.places.turns[self.number] {
             let message = format!("step `{own}` refers to `{text}`, but step `{target}` comes after it");
             self.reader.report.error(
@@ -124,8 +126,19 @@ pub(super) fn check_cycles(definition: &Definition, reader: &mut Reader<'_>, pla
     if definition.order != Order::File {
         cycles(&definition.steps, definition.order, reader, places, names);
     }
-    for step in definition.all_steps().filter(|step| !step.steps.is_empty()) {
-        cycles(&step.steps, Order::EdgesOnly, reader, places, names);
+    for step in &definition.steps {
+        cycles_inside(step, definition.order, reader, places, names);
+    }
+}
+
+fn cycles_inside(step: &Step, of_file: Order, reader: &mut Reader<'_>, places: &Places, names: &Names) {
+    if step.steps.is_empty() {
+        return;
+    }
+    let names = &names_inside(names, step);
+    cycles(&step.steps, order_inside(step, of_file), reader, places, names);
+    for child in &step.steps {
+        cycles_inside(child, of_file, reader, places, names);
     }
 }
 

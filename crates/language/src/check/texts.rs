@@ -1,8 +1,10 @@
 //! Texts of steps: templates, shell text, expressions, and what they refer to.
 
+use std::borrow::Cow;
+
 use gorgon_core::definition::{Definition, Guard, Step};
 use gorgon_core::diagnostic::{Code, Diagnostic, Severity};
-use gorgon_core::plan::names_for;
+use gorgon_core::plan::{names_for, names_in, names_inside};
 use gorgon_core::step::{self, Syntax};
 use gorgon_core::template::{self, Expression, Names, Problem, Reference, ShellText, Template, TemplateValue};
 use serde_json::Value;
@@ -21,9 +23,17 @@ pub(super) fn check(source: &str, definition: &Definition, reader: &mut Reader<'
             return;
         }
         if reader.sources[number].is_checked {
-            Texts { source, definition, steps: &steps, number, places, base: names, admits_secrets: false, reader }.check();
+            let base = around(names, &steps, number, places);
+            Texts { source, definition, steps: &steps, number, places, base: &base, admits_secrets: false, reader }.check();
         }
     }
+}
+
+/// The names that are in force around a step: those of the loops that it stands in are among them.
+fn around<'n>(names: &'n Names, steps: &[&Step], number: usize, places: &Places) -> Cow<'n, Names> {
+    let mut loops: Vec<usize> = std::iter::successors(places.parents[number], |&group| places.parents[group]).collect();
+    loops.retain(|&group| steps[group].kind == "loop");
+    loops.iter().rev().fold(Cow::Borrowed(names), |names, &group| Cow::Owned(names_inside(&names, steps[group]).into_owned()))
 }
 
 /// Parameters in which a secret may go.
@@ -51,6 +61,7 @@ impl<'n> Texts<'_, 'n> {
         for (name, value) in &step.params {
             let Some(node) = parts.params.get(name.as_str()).copied() else { continue };
             let syntax = kind.and_then(|kind| kind.params().iter().find(|param| param.name == name)).map_or(Syntax::Template, |param| param.syntax);
+            let own = names_in(self.base, &own, step, name);
             match (syntax, value) {
                 (Syntax::Raw, _) => {}
                 (Syntax::Shell, Value::String(text)) => self.shell(text, node, &own),

@@ -169,11 +169,11 @@ impl<'n> Reader<'n> {
             Form::Agent { provider, model, role } => agent_defaults(&mut step.params, provider, model, role),
             Form::FanIn => self.fan_in(at, step),
             Form::FanOut => self.fan_out(node, what, at, step),
-            Form::Parallel => {
+            Form::Group => {
                 if let Some(steps) = self.sources[at].params.get("steps").copied().filter(|node| !node.is_null()) {
-                    step.steps = self.step_list(steps, "the steps of a `parallel`", false);
+                    step.steps = self.step_list(steps, &format!("the steps of {what}"), false);
                 } else {
-                    self.missing_key(node, what, "steps", "the steps to run side by side");
+                    self.missing_key(node, what, "steps", "the steps inside of it");
                 }
             }
         }

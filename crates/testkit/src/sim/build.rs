@@ -78,6 +78,10 @@ pub(crate) fn parallel(id: &str, steps: Vec<Step>) -> Step {
     Step { steps, ..step(id, "parallel", json!({})) }
 }
 
+pub(crate) fn repeat(id: &str, steps: Vec<Step>) -> Step {
+    Step { steps, ..step(id, "loop", json!({})) }
+}
+
 pub(crate) fn branch(id: &str, condition: &str, then: &[&str], otherwise: &[&str]) -> Step {
     step(id, "branch", json!({ "if": condition, "then": then, "else": otherwise }))
 }

@@ -4,7 +4,7 @@ use gorgon_core::budget::Limits;
 use gorgon_core::definition::{Approval, Backoff, Definition, EffectClass, OnExhausted, OnFailure, OnInDoubt, Order, Step};
 use serde_json::{Map, Value, json};
 
-use super::build::{Say, agent, approval, branch, noop, noop_of, parallel, shell, signal, transform, wait, workflow};
+use super::build::{Say, agent, approval, branch, noop, noop_of, parallel, repeat, shell, signal, transform, wait, workflow};
 use super::rng::Rng;
 
 /// A workflow that compiles.
@@ -89,7 +89,8 @@ fn kind(rng: &mut Rng, id: &str, before: &[String]) -> Step {
         }
         7 => approval(id, "go on?").param("timeout_hours", json!(if rng.chance(50) { 0.01 } else { 24.0 })),
         8..=10 => fan_out(rng, id, before),
-        11..=12 => group(rng, id, before, true),
+        11 => group(rng, id, before, true),
+        12 => repeated(rng, id, before),
         13 => transform(id, "[1, 2, 3]"),
         _ => agent(id, "say something"),
     };
@@ -153,6 +154,29 @@ fn group(rng: &mut Rng, id: &str, before: &[String], deep: bool) -> Step {
     if rng.chance(20) { step.fails_fast() } else { step }
 }
 
+fn repeated(rng: &mut Rng, id: &str, before: &[String]) -> Step {
+    let mut inside: Vec<Step> = Vec::new();
+    for n in 0..=rng.below(2) {
+        let name = format!("{id}_{n}");
+        let child = match rng.below(8) {
+            0 => fan_out(rng, &name, before),
+            1 => group(rng, &name, before, false),
+            2 => approval(&name, "another one?").param("timeout_hours", json!(0.01)),
+            3 => noop_of(&name, json!(format!("${{previous.{id}_0.result | default(index)}}"))),
+            _ => leaf(rng, &name, before),
+        };
+        let child = rules(rng, child);
+        inside.push(if rng.chance(25) { child.on_failure(OnFailure::Skip) } else { child });
+    }
+    let step = repeat(id, inside);
+    match rng.below(4) {
+        0 => step.param("for_each", json!("${inputs.list}")),
+        1 => step.param("until", json!("index >= 2")),
+        2 => step.param("while", json!("inputs.yes")).param("max_iterations", json!(1 + rng.below(3))).param("at_max", json!("stop")),
+        _ => step.param("count", json!(rng.below(4))),
+    }
+}
+
 fn ways_on(rng: &mut Rng, step: Step, id: &str) -> Step {
     match rng.below(12) {
         0 | 1 => step.on_failure(OnFailure::Skip),
@@ -164,7 +188,7 @@ fn ways_on(rng: &mut Rng, step: Step, id: &str) -> Step {
 }
 
 fn rules(rng: &mut Rng, mut step: Step) -> Step {
-    if step.kind == "parallel" {
+    if matches!(step.kind.as_str(), "parallel" | "loop") {
         return step;
     }
     if rng.chance(40) {
