@@ -23,8 +23,11 @@ pub struct RunStep {
     pub parent: Option<StepId>,
     /// How it stands.
     pub status: StepStatus,
-    /// How many attempts were started, over all elements.
+    /// How many attempts were started, over all elements; inside of a loop, in the round at hand.
     pub attempts: u32,
+    /// For a loop: how many rounds have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// What its calls were charged.
     pub cost_nano_usd: u64,
     /// The tokens of its calls that count.
@@ -89,13 +92,16 @@ impl RunStep {
 
     fn of(state: &RunState, node: &Node, step: &StepState, models: Option<&ModelChoice>) -> Self {
         let parent = node.parent.map(|parent| state.program.nodes[parent].step.id.clone());
+        let in_loop = std::iter::successors(node.parent, |&group| state.program.nodes[group].parent).any(|group| state.steps[group].rounds.is_some());
+        let before = if in_loop { step.attempts_before } else { 0 };
         let plain = || step.items.first().and_then(|item| item.failure.clone());
         Self {
             id: node.step.id.clone(),
             kind: node.step.kind.clone(),
             parent,
             status: step.status,
-            attempts: step.items.iter().map(|item| item.attempt).sum(),
+            attempts: step.items.iter().map(|item| item.attempt.saturating_sub(before)).sum(),
+            rounds: step.rounds.as_ref().map(|rounds| u32::try_from(rounds.ended.len()).unwrap_or(u32::MAX)),
             cost_nano_usd: step.charged.cost_nano_usd,
             tokens: step.charged.tokens,
             calls: step.charged.calls,

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     /// Elements: how many there are, ended well, failed. A plain step has none.
     pub(crate) items: Option<(u32, u32, u32)>,
     pub(crate) attempt: u32,
+    /// The last attempt of the rounds before, for a step in a loop.
+    attempts_before: u32,
     pub(crate) charged: Amounts,
     pub(crate) simulated: bool,
     /// Whether its result was kept of another run.
@@ -57,6 +59,7 @@ impl Board {
             status: StepStatus::Pending,
             items: step.items.map(|_| (0, 0, 0)),
             attempt: 0,
+            attempts_before: 0,
             charged: Amounts::ZERO,
             simulated: false,
             kept: false,
@@ -138,7 +141,7 @@ impl Board {
             }
             Event::AttemptStarted { at: item, attempt, .. } => {
                 self.start(&item.step, at);
-                self.change(&item.step, |row| row.attempt = *attempt);
+                self.change(&item.step, |row| row.attempt = attempt.saturating_sub(row.attempts_before));
             }
             Event::CallStarted(started) => {
                 let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.provider == crate::settings::SIMULATED);
@@ -213,8 +216,14 @@ impl Board {
                 let row = &mut self.rows[at];
                 (row.status, row.note, row.started_at, row.ended_at) = (StepStatus::Pending, String::new(), None, None);
                 row.items = row.items.map(|_| (0, 0, 0));
+                row.attempts_before += std::mem::take(&mut row.attempt);
             }
         }
+    }
+
+    /// The number of an attempt in the round at hand.
+    pub(crate) fn attempt_in_round(&self, step: &StepId, attempt: u32) -> u32 {
+        self.places.get(step).map_or(attempt, |&place| attempt.saturating_sub(self.rows[place].attempts_before))
     }
 
     fn change(&mut self, step: &StepId, change: impl FnOnce(&mut Row)) {

@@ -11,6 +11,8 @@ mod context;
 mod create;
 mod decider;
 mod failure;
+mod finish;
+mod group;
 mod pause;
 mod recover;
 mod resolve;

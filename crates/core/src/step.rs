@@ -216,7 +216,6 @@ pub const KINDS: &[&dyn StepKind] = &[
     &repeat::Loop,
     &fan_in::FanIn,
     &noop::Noop,
-    &later::MAP_REDUCE,
     &later::MCP_TOOL,
     &later::GITHUB,
     &later::NOTION,

@@ -6,7 +6,6 @@
 mod action;
 mod awo;
 mod braces;
-mod build;
 mod classic;
 mod detect;
 mod examples;

@@ -6,8 +6,10 @@
 //! This crate never runs anything and never reads a file, a clock or the environment.
 #![warn(missing_docs)]
 
+mod build;
 mod check;
 mod dialect;
+mod expand;
 mod keys;
 pub mod limits;
 mod node;
@@ -86,6 +88,7 @@ pub fn load_with(text: &str, read: ReadFile<'_>) -> Loaded {
             return Loaded { definition: None, diagnostics: report::in_order(diagnostics), source_map: SourceMap::new(root, HashMap::new()) };
         }
     };
+    let tree = expand::expand(&tree).unwrap_or(tree);
     let mut further = Vec::new();
     let (definition, steps) = native(text, &tree, &mut further);
     // What the dialect has told in its own words is not told again.

@@ -29,6 +29,8 @@ pub(crate) enum Form {
     FanOut,
     /// It has steps inside of it.
     Group,
+    /// It lacks a part; one that is whole is a group before it is read.
+    MapReduce,
     /// Loads, is not run by this release; its parameters are free.
     Unavailable,
 }
@@ -82,6 +84,19 @@ const FAN_OUT: &[Param] = &[
     ignored("openai_concurrent", ParamType::Number),
 ];
 
+/// What [`expand`](crate::expand) makes a group of.
+pub(crate) const MAP_REDUCE: &[Param] = &[
+    Param::required("items", ParamType::List, "The list, or a reference to one."),
+    Param::required("map_step", ParamType::Map, "The step that each item runs: a `fan_out` called `ID_map`.").read_as(Syntax::Raw),
+    Param::required("reduce_step", ParamType::Map, "The step that runs once, on all results, as `ID_reduce`: in it `map_results` is their list.")
+        .read_as(Syntax::Raw),
+    Param::optional("max_concurrent", ParamType::Integer(1, 10_000), "Most items in flight at once.").read_as(Syntax::Raw).or("5"),
+    Param::optional("fail_fast", ParamType::Boolean, "Whether the first failed item keeps the others from starting.")
+        .read_as(Syntax::Raw)
+        .or("false"),
+    Param::optional("collect_errors", ParamType::Boolean, "As in a `fan_out`.").read_as(Syntax::Raw).or("true"),
+];
+
 const GROUP: &[Param] = &[Param::required("steps", ParamType::List, "The steps inside of it, each as at the top.").read_as(Syntax::Raw)];
 
 const fn ignored(name: &'static str, ty: ParamType) -> Param {
@@ -113,6 +128,9 @@ impl StepType {
             (Form::FanOut, _) => {
                 "Runs one step for each element of a list. Its first output is the list of their results, in the order of the elements."
             }
+            (Form::MapReduce, _) => {
+                "Runs one step for each element of a list, then one step over all results, whose results are those of the whole. It is a `parallel` of the two."
+            }
             (Form::Agent { .. }, _) => "An `agent` with this provider, as the predecessors' files say it.",
             (_, Some(kind)) => kind.summary(),
             (_, None) => "",
@@ -143,6 +161,7 @@ pub(crate) fn all() -> impl Iterator<Item = StepType> + Clone {
         StepType { name: "claude_code", form: CLAUDE_CODE, kind: agent, own: &[] },
         StepType { name: "openai", form: OPENAI, kind: agent, own: &[] },
         StepType { name: "fan_out", form: Form::FanOut, kind: None, own: FAN_OUT },
+        StepType { name: "map_reduce", form: Form::MapReduce, kind: None, own: MAP_REDUCE },
     ];
     KINDS.iter().map(|kind| of_kind(*kind)).chain(named)
 }

@@ -25,7 +25,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::GroupOpened { step, .. } => format!("step {step} started"),
         Event::RoundStarted { step, round } => format!("step {step} round {}", round + 1),
         Event::FannedOut { step, count, .. } => format!("step {step} started: {count} elements"),
-        Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), attempt) {
+        Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), board.attempt_in_round(&item.step, *attempt)) {
             (true, 1) => return None,
             (false, 1) => format!("step {} started", item.step),
             (_, attempt) => format!("step {} started, attempt {attempt}", named(board, item)),
@@ -41,6 +41,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         }
         Event::SignalReceived { name, .. } => format!("signal `{name}` came"),
         Event::AttemptFailed { at: item, attempt, failure, retry_at } => {
+            let attempt = board.attempt_in_round(&item.step, *attempt);
             let message = shown(&first_line(&failure.message));
             // Of the last attempt the step itself tells.
             let retry_at = (*retry_at)?;

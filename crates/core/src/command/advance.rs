@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 use super::call::Order;
 use super::decider::Decider;
 use crate::call::{Failure, FailureClass};
-use crate::definition::OnExhausted;
 use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::ContentHash;
 use crate::payload::Payload;
 use crate::plan::{GuardCode, NodeIx};
-use crate::run::{ITEMS_MAX, ItemPhase, RunScope, RunStatus, StepStatus, Work, WorkKind};
+use crate::run::{ITEMS_MAX, ItemPhase, RunScope, Work, WorkKind};
 use crate::step::{Next, Shape, StepCx, Wait};
 use crate::template::{RenderError, Scope};
 
@@ -111,35 +110,6 @@ impl Decider<'_> {
             return self.fan_out(ix);
         }
         self.start_attempt(ix, 0)
-    }
-
-    /// Whether a step inside of a group may not start any more: the group stops at its first failure, or what the step depends on failed. Outside of
-    /// groups such a failure halts the run.
-    fn group_has_failed(&self, ix: NodeIx) -> bool {
-        let program = &self.state.program;
-        let failed = |place: NodeIx| {
-            let step = &self.state.steps[place];
-            step.status == StepStatus::Failed && !step.tolerated && program.nodes[place].fallback_of.is_none()
-        };
-        let fast = program.nodes[ix]
-            .parent
-            .is_some_and(|parent| program.nodes[parent].fail_fast && program.nodes[parent].children.iter().any(|&child| failed(child)));
-        fast || program.nodes[ix].after.iter().any(|&(from, _)| failed(from) || self.state.steps[from].skipped == Some(SkipReason::GroupFailed))
-    }
-
-    fn open_group(&mut self, ix: NodeIx) -> Taken {
-        let program = std::sync::Arc::clone(&self.state.program);
-        let node = &program.nodes[ix];
-        if node.step.approval.is_some() && !self.state.steps[ix].approved {
-            let steps: Vec<&str> = node.step.steps.iter().flat_map(crate::definition::Step::with_nested).map(|step| step.id.as_str()).collect();
-            return self.ask(ix, 0, None, serde_json::json!({ "steps": steps }));
-        }
-        if node.shape == Shape::Loop {
-            return self.open_loop(ix);
-        }
-        self.emit(Event::GroupOpened { step: node.step.id.clone(), over: None });
-        self.close_group(ix);
-        Taken::Yes
     }
 
     /// Whether everything that it depends on was left out by a branch.
@@ -365,7 +335,7 @@ impl Decider<'_> {
     }
 
     /// Asks for an approval before a step runs. What is hashed is exactly what will run.
-    fn ask(&mut self, ix: NodeIx, n: u32, element: Option<Value>, preview: Value) -> Taken {
+    pub(super) fn ask(&mut self, ix: NodeIx, n: u32, element: Option<Value>, preview: Value) -> Taken {
         let program = std::sync::Arc::clone(&self.state.program);
         let node = &program.nodes[ix];
         let scope = RunScope::new(self.state, ix, element.as_ref().map(|element| (n, element)));
@@ -468,88 +438,6 @@ impl Decider<'_> {
             (None, None) => {}
         }
     }
-
-    /// Closes a group in which every step has ended.
-    fn close_group(&mut self, parent: NodeIx) {
-        let program = std::sync::Arc::clone(&self.state.program);
-        let group = &self.state.steps[parent];
-        if group.open > 0 || group.status.is_terminal() || !group.opened {
-            return;
-        }
-        let failed = program.nodes[parent].children.iter().find(|child| {
-            let step = &self.state.steps[**child];
-            step.status == StepStatus::Failed && !step.tolerated && program.nodes[**child].fallback_of.is_none()
-        });
-        match failed {
-            None if program.nodes[parent].shape == Shape::Loop => self.end_round(parent),
-            None => {
-                self.emit(Event::StepSucceeded { step: program.nodes[parent].step.id.clone(), outputs: None, instead: None });
-                self.after_end(parent);
-            }
-            Some(&child) => {
-                let inner = self.state.steps[child].failure.clone();
-                let round = group.rounds.as_ref().map_or_else(String::new, |rounds| format!(" in round {}", rounds.number()));
-                let why = inner.as_ref().map_or("", |f| f.message.as_str());
-                let message = format!("step `{}` inside of it failed{round}: {why}", program.nodes[child].step.id);
-                self.route(parent, Failure { message, ..inner.unwrap_or_else(|| Failure::new(FailureClass::Refused, "")) });
-            }
-        }
-    }
-
-    fn finish_or_say_status(&mut self) {
-        let idle = self.state.open.is_empty();
-        let on_exhausted = self.state.created.as_ref().map(|created| created.on_exhausted).unwrap_or_default();
-        let status = match &self.state.halt {
-            Some(HaltReason::Budget { .. }) if on_exhausted == OnExhausted::Ask && idle => RunStatus::Waiting,
-            Some(HaltReason::Budget { .. }) if on_exhausted == OnExhausted::Pause && idle => RunStatus::Paused,
-            Some(halt) if idle => {
-                let (status, failure) = halted(halt);
-                return self.finish(status, Some(failure));
-            }
-            None if idle && self.state.open_steps == 0 => {
-                let status = if self.state.went_past_failure { RunStatus::Partial } else { RunStatus::Completed };
-                return self.finish(status, None);
-            }
-            Some(HaltReason::Cancelled { .. } | HaltReason::TimedOut { .. }) => RunStatus::Cancelling,
-            _ if self.state.paused.is_some() => RunStatus::Paused,
-            _ if !idle || !self.blocked.is_empty() => RunStatus::Running,
-            _ => RunStatus::Waiting,
-        };
-        if status != self.state.status {
-            self.emit(Event::StatusChanged { status });
-        }
-    }
-
-    fn finish(&mut self, status: RunStatus, failure: Option<Failure>) {
-        let program = std::sync::Arc::clone(&self.state.program);
-        if matches!(status, RunStatus::Completed | RunStatus::Partial) {
-            for ix in (0..program.nodes.len()).filter(|&ix| program.nodes[ix].fallback_of.is_some()) {
-                if self.state.steps[ix].status == StepStatus::Pending {
-                    self.emit(Event::StepSkipped { step: program.nodes[ix].step.id.clone(), reason: SkipReason::NotNeeded });
-                }
-            }
-        }
-        let outputs = self.outputs();
-        self.emit(Event::RunFinished { status, outputs: Payload::of(&outputs), failure });
-    }
-
-    /// The outputs of the run: each declared one, null where its step did not give it.
-    fn outputs(&self) -> Map<String, Value> {
-        let program = &self.state.program;
-        let value = |name: &str| -> Value {
-            let giver =
-                program.nodes.iter().enumerate().filter(|(ix, _)| self.state.steps[*ix].status == StepStatus::Succeeded).find_map(|(ix, node)| {
-                    let gives = node.step.outputs.iter().any(|output| output == name);
-                    gives.then(|| self.state.step_value(ix).get(name).cloned()).flatten()
-                });
-            let of_step = || {
-                let ix = program.find_str(name).filter(|ix| self.state.steps[*ix].status == StepStatus::Succeeded)?;
-                Some(self.state.step_value(ix).clone())
-            };
-            giver.or_else(of_step).unwrap_or_default()
-        };
-        program.definition.outputs.keys().map(|name| (name.clone(), value(name))).collect()
-    }
 }
 
 /// Whether somebody agreed to this element.
@@ -557,37 +445,6 @@ fn item_agreed(state: &crate::run::RunState, ix: NodeIx, n: u32) -> bool {
     let per_item = state.program.nodes[ix].step.approval.as_ref().is_some_and(|approval| approval.per_item);
     per_item
         && state.item(ix, n).is_some_and(|item| item.started_at.is_some() && item.phase == ItemPhase::Idle && item.attempt == 0 || item.attempt > 0)
-}
-
-fn halted(halt: &HaltReason) -> (RunStatus, Failure) {
-    match halt {
-        HaltReason::StepFailed { step, failure } => {
-            (RunStatus::Failed, Failure { message: format!("step `{step}` failed: {}", failure.message), ..failure.clone() })
-        }
-        HaltReason::Budget { key, step, needed, available, frozen } => {
-            let shown = |amount: u64| {
-                if key.meter == crate::money::Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", key.meter.word()) }
-            };
-            let message = if *frozen {
-                format!("the budget of the {key} is frozen, because a provider charged more than it could; step `{step}` did not start")
-            } else {
-                format!(
-                    "the budget of the {key} is exhausted: step `{step}` would have to hold {}, and {} is left",
-                    shown(*needed),
-                    shown(*available)
-                )
-            };
-            (RunStatus::Failed, Failure::new(FailureClass::Budget, message))
-        }
-        HaltReason::TimedOut { limit_ms } => (
-            RunStatus::Failed,
-            Failure::new(FailureClass::TimedOut, format!("the run was active for longer than its {} s", crate::time::show_seconds(*limit_ms))),
-        ),
-        HaltReason::Cancelled { by, reason } => {
-            let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            (RunStatus::Cancelled, Failure::new(FailureClass::Cancelled, format!("cancelled by {by}{why}")))
-        }
-    }
 }
 
 pub(super) fn unresolved(error: &RenderError) -> Failure {

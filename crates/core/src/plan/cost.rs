@@ -125,7 +125,8 @@ fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeM
     };
     match (most, items) {
         (Some(most), Some(items)) => {
-            cost.upper = cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns).saturating_mul(rounds))));
+            cost.upper =
+                cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns).saturating_mul(rounds))));
         }
         (None, _) => cost.unbounded.push((
             node.step.id.clone(),

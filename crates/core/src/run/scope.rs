@@ -148,12 +148,21 @@ impl RunState {
                     .map(|child| Value::String(self.program.nodes[*child].step.id.to_string()))
                     .collect()
             };
+            let results = self.results_inside(ix);
+            let last = node.children.last().filter(|_| node.step.params.get("gives").and_then(Value::as_str) == Some("last"));
+            let of_last = last.and_then(|last| Some((last, results.get(self.program.nodes[*last].step.id.as_str())?.as_object()?)));
+            let main = match of_last {
+                Some((last, gave)) => {
+                    gathered.extend(gave.clone());
+                    gave.get(self.program.nodes[*last].main_result()).cloned().unwrap_or_default()
+                }
+                None => results.clone(),
+            };
+            if let Some(first) = node.step.outputs.first().filter(|first| *first != "parallel_results") {
+                gathered.insert(first.clone(), main);
+            }
             gathered.insert("successful".to_owned(), child_ids(|step| step.status == StepStatus::Succeeded));
             gathered.insert("failed".to_owned(), child_ids(|step| step.status == StepStatus::Failed));
-            let results = self.results_inside(ix);
-            if let Some(first) = node.step.outputs.first().filter(|first| *first != "parallel_results") {
-                gathered.insert(first.clone(), results.clone());
-            }
             gathered.insert("parallel_results".to_owned(), results);
         }
         Value::Object(gathered)

@@ -12,6 +12,11 @@ pub(super) struct Parallel;
 const PARAMS: &[Param] = &[
     Param::optional("max_workers", ParamType::Integer(1, 10_000), "Most of its steps in flight at once.").or("4"),
     Param::optional("fail_fast", ParamType::Boolean, "Whether the first failed step keeps the others from starting.").or("false"),
+    Param::optional(
+        "gives",
+        ParamType::Word(&["steps", "last"]),
+        "`last`: the results of its last step are results of its own, and the first of them its main one. Else `steps`.",
+    ),
     Param::optional("strategy", ParamType::Text, "Read for the predecessors' files; steps never share a thread that could block them."),
     Param::optional("rate_limit", ParamType::Boolean, "Read for the predecessors' files."),
     Param::optional("anthropic_concurrent", ParamType::Integer(1, 10_000), "Read for the predecessors' files."),

@@ -13,8 +13,6 @@ pub(super) struct Later {
     reason: &'static str,
 }
 
-pub(super) const MAP_REDUCE: Later =
-    Later { name: "map_reduce", reason: "map_reduce is not in this release; a `fan_out` and a `fan_in` after it do the same" };
 pub(super) const MCP_TOOL: Later = Later { name: "mcp_tool", reason: "MCP tools are not in this release" };
 pub(super) const GITHUB: Later = Later { name: "github", reason: "the GitHub connector is not in this release" };
 pub(super) const NOTION: Later = Later { name: "notion", reason: "the Notion connector is not in this release" };

@@ -93,9 +93,14 @@ impl StepKind for Loop {
             problem("count", format!("nothing ends loop `{}`", step.id), "add `count`, `for_each`, `while` or `until`");
         }
         if let Some(name) = step.params.get("as").and_then(Value::as_str) {
-            let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let is_word =
+                name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if !is_word || ["item", "index", "previous", "inputs", "steps", "run", "env", "secrets"].contains(&name) {
-                problem("as", format!("`{name}` cannot be the name of an element"), "use letters, digits and `_`, and none of the names that mean something");
+                problem(
+                    "as",
+                    format!("`{name}` cannot be the name of an element"),
+                    "use letters, digits and `_`, and none of the names that mean something",
+                );
             }
         }
         let max = most_rounds(&step.params);

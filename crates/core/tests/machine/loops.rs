@@ -69,7 +69,11 @@ fn conditions_are_judged_between_rounds_and_see_what_the_last_one_gave() {
 
 #[test]
 fn no_round_is_a_result_too() {
-    for nothing in [counted(0, vec![noop("a")]), repeat("l", vec![noop("a")]).param("while", json!("1 > 2")), repeat("l", vec![noop("a")]).param("for_each", json!([]))] {
+    for nothing in [
+        counted(0, vec![noop("a")]),
+        repeat("l", vec![noop("a")]).param("while", json!("1 > 2")),
+        repeat("l", vec![noop("a")]).param("for_each", json!([])),
+    ] {
         let mut run = Harness::start(workflow(vec![nothing, noop("after")]));
         assert_eq!((run.step("l"), run.step("a")), (StepStatus::Succeeded, StepStatus::Skipped));
         assert_eq!(run.state.steps[run.ix("a")].skipped, Some(SkipReason::NoRound));
@@ -150,7 +154,10 @@ fn a_failure_that_is_tolerated_in_any_round_makes_the_run_partial() {
     let mut run = Harness::start(workflow(vec![counted(1, vec![noop("a")]).or_value(json!({ "results": [] }))]));
     run.fails("a", FailureClass::Refused);
     assert_eq!((run.step("l"), &run.value("l")["results"]), (StepStatus::Succeeded, &json!([])));
-    assert!(matches!(workflow(vec![counted(1, vec![noop("a")]).or_step("x"), noop("x")]).steps[0].on_failure, OnFailure::Fallback(Fallback::Step(_))));
+    assert!(matches!(
+        workflow(vec![counted(1, vec![noop("a")]).or_step("x"), noop("x")]).steps[0].on_failure,
+        OnFailure::Fallback(Fallback::Step(_))
+    ));
 }
 
 #[test]
@@ -169,7 +176,10 @@ fn a_failure_that_was_tolerated_in_the_last_round_can_be_tried_again() {
 
 #[test]
 fn a_fallback_inside_stands_in_in_each_round() {
-    let mut run = Harness::start(workflow(vec![counted(2, vec![noop_of("a", json!("itself")).or_step("x"), noop_of("x", json!("instead")), noop_of("b", json!("${steps.a.result}"))])]));
+    let mut run = Harness::start(workflow(vec![counted(
+        2,
+        vec![noop_of("a", json!("itself")).or_step("x"), noop_of("x", json!("instead")), noop_of("b", json!("${steps.a.result}"))],
+    )]));
     run.fails("a", FailureClass::Refused);
     run.done("x");
     run.done("b");

@@ -69,7 +69,12 @@ impl<'n> Texts<'_, 'n> {
             // The conditions of a loop are judged between its rounds.
         } else if self.places.is_within(other, self.number) || self.places.is_within(self.number, other) {
             let message = format!("step `{own}` refers to `{target}`, but one of them stands inside of the other");
-            self.reader.report.error(Code::Cycle, spot.clone(), message, "refer to the steps inside of a group by their own ids; `previous.ID` is what the round before gave");
+            self.reader.report.error(
+                Code::Cycle,
+                spot.clone(),
+                message,
+                "refer to the steps inside of a group by their own ids; `previous.ID` is what the round before gave",
+            );
         } else if self.definition.order == Order::File && self.places.turns[other] > self.places.turns[self.number] {
             let message = format!("step `{own}` refers to `{text}`, but step `{target}` comes after it");
             self.reader.report.error(
@@ -89,6 +94,11 @@ fn fields(step: &Step) -> Option<Vec<&str>> {
         return Some(declared.chain(FAN_OUT_RESULTS.iter().map(|(name, _)| *name)).chain(["status", "error"]).collect());
     }
     let kind = gorgon_core::step::find(&step.kind).filter(|kind| kind.unavailable().is_none())?;
+    if step.params.get("gives").and_then(Value::as_str) == Some("last") {
+        let last = step.steps.last().map(|last| (last.outputs.iter().map(String::as_str), fields(last)));
+        let of_last = last.and_then(|(outputs, known)| Some(outputs.chain(known?).collect::<Vec<_>>()))?;
+        return Some(declared.chain(kind.results().iter().map(|(name, _)| *name)).chain(of_last).collect());
+    }
     // What a script returns and what comes with a signal is not known before.
     if matches!(kind.name(), "script" | "signal") {
         return None;

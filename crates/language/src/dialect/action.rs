@@ -3,9 +3,9 @@
 use gorgon_core::diagnostic::Code;
 
 use super::braces;
-use super::build::{self, Map};
 use super::references::References;
 use super::{Lowering, given};
+use crate::build::{self, Map};
 use crate::node::Node;
 use crate::report::did_you_mean;
 use crate::types;

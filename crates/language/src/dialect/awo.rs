@@ -6,10 +6,10 @@ use gorgon_core::diagnostic::Code;
 use serde_json::json;
 
 use super::braces;
-use super::build::{self, Map};
 use super::ids::Ids;
 use super::references::References;
 use super::{Lowering, given, head};
+use crate::build::{self, Map};
 use crate::keys::{STEP, TOP};
 use crate::limits::FILE_BYTES_MAX;
 use crate::node::{Content, Node};

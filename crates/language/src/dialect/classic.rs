@@ -6,10 +6,10 @@ use std::ops::Range;
 use gorgon_core::diagnostic::Code;
 
 use super::action::{Act, native_type};
-use super::build::{self, Map};
 use super::ids::{self, Ids};
 use super::references::References;
 use super::{Lowering, given, results};
+use crate::build::{self, Map};
 use crate::keys::{STEP, TOP};
 use crate::node::Node;
 use crate::report::did_you_mean;

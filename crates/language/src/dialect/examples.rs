@@ -1,8 +1,8 @@
 //! The JSON of Gorgon (Python)'s examples: `{workflow_id, name, steps: [{step_id, step_type, action, parameters}], variables}`, run as it stands.
 
 use super::Lowering;
-use super::build::Map;
 use super::classic::{self, Keys};
+use crate::build::Map;
 use crate::node::Node;
 
 const KEYS: Keys = Keys { id: "step_id", ty: "step_type", params: "parameters", chained: false };

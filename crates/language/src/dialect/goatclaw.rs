@@ -10,10 +10,10 @@ use std::collections::{HashMap, HashSet};
 use gorgon_core::diagnostic::Code;
 use serde_json::json;
 
-use super::build::{self, Map};
 use super::ids::Ids;
 use super::references::first_result;
 use super::{Lowering, given, head};
+use crate::build::{self, Map};
 use crate::keys::TOP;
 use crate::limits::NAME_CHARS_MAX;
 use crate::node::{Content, Node};

@@ -11,10 +11,10 @@ use gorgon_core::diagnostic::Code;
 
 pub(super) use self::condition::literal;
 use self::edges::Edges;
-use super::build::{self, Map};
 use super::ids::Ids;
 use super::references::{self, first_result};
 use super::{Lowering, given};
+use crate::build::{self, Map};
 use crate::keys::TOP;
 use crate::node::Node;
 use crate::report::did_you_mean;
@@ -27,7 +27,7 @@ pub(super) struct Graph<'n> {
     pub(super) results: Vec<&'static str>,
     places: HashMap<String, usize>,
     variables: HashSet<&'n str>,
-    /// Names that nodes give to their results.
+    /// Names that nodes give to their results, and loops to their elements.
     outputs: HashSet<&'n str>,
 }
 
@@ -75,7 +75,8 @@ impl<'n> Graph<'n> {
         let ids = Ids::of(nodes.iter().map(|(id, _)| id.clone()));
         let results = nodes.iter().map(|(_, node)| first_result(node::native_type(node))).collect();
         let variables = root.get("variables").and_then(Node::as_map).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
-        let outputs = nodes.iter().filter_map(|(_, node)| node.get("data")?.get("outputs")).flat_map(texts).collect();
+        let named = |name: &'static str| nodes.iter().filter_map(move |(_, node)| node.get("data")?.get(name));
+        let outputs = named("outputs").flat_map(texts).chain(named("item_variable").filter_map(Node::as_text)).collect();
         let mut places = HashMap::with_capacity(nodes.len());
         for (at, (id, _)) in nodes.iter().enumerate() {
             places.entry(id.clone()).or_insert(at);
@@ -118,7 +119,7 @@ impl<'n> Graph<'n> {
 
     /// Whether a name is native, or left to be judged there.
     pub(super) fn is_native(name: &str) -> bool {
-        matches!(name.split('.').next(), Some("item" | "index" | "inputs" | "steps" | "run" | "env" | "secrets"))
+        matches!(name.split('.').next(), Some("item" | "index" | "previous" | "map_results" | "inputs" | "steps" | "run" | "env" | "secrets"))
     }
 
     /// A cure for a name that means nothing here.

@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::braces::{self, Piece};
-use super::build::{self, Map};
 use super::ids::Ids;
 use super::{Lowering, given};
+use crate::build::{self, Map};
 use crate::node::Node;
 use crate::types;
 

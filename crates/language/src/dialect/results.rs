@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::build;
+use crate::build;
 use crate::keys::STEP;
 use crate::node::{Content, Entry, Node};
 use crate::types;

@@ -165,7 +165,7 @@ impl<'n> Reader<'n> {
     /// What only some types have.
     fn finish_form(&mut self, node: &'n Node, ty: StepType, what: &str, at: usize, step: &mut Step) {
         match ty.form {
-            Form::Plain | Form::Approval | Form::Unavailable => {}
+            Form::Plain | Form::Approval | Form::MapReduce | Form::Unavailable => {}
             Form::Agent { provider, model, role } => agent_defaults(&mut step.params, provider, model, role),
             Form::FanIn => self.fan_in(at, step),
             Form::FanOut => self.fan_out(node, what, at, step),

@@ -85,6 +85,8 @@ fn line(printer: &Printer, run: &Run, step: &RunStep) {
         if items.failed > 0 {
             parts.push(format!("{} failed", items.failed));
         }
+    } else if let Some(rounds) = step.rounds {
+        parts.push(report::counted(rounds.into(), "round"));
     } else if step.attempts > 1 {
         parts.push(format!("{} attempts", step.attempts));
     }

@@ -5,8 +5,8 @@
 use gorgon_core::diagnostic::Code;
 
 use super::Tasks;
+use crate::build::{self, Map};
 use crate::dialect::action::text_of;
-use crate::dialect::build::{self, Map};
 use crate::dialect::{Lowering, given, head};
 use crate::node::Node;
 use crate::report::did_you_mean;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::Tasks;
 use super::agents;
+use crate::build::{self, Map};
 use crate::dialect::braces;
-use crate::dialect::build::{self, Map};
 use crate::dialect::{Lowering, given, head};
 use crate::keys::STEP;
 use crate::node::{Content, Node};

@@ -4,7 +4,7 @@ use gorgon_core::diagnostic::Code;
 
 use super::Graph;
 use super::edges::Edges;
-use crate::dialect::build::{self, Map};
+use crate::build::{self, Map};
 use crate::dialect::{Lowering, given, head};
 use crate::node::Node;
 

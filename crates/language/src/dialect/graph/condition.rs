@@ -5,7 +5,7 @@ use gorgon_core::template::Operator;
 use serde_json::Value;
 
 use super::Graph;
-use crate::dialect::build::{self, Map};
+use crate::build::{self, Map};
 use crate::dialect::{Lowering, given};
 use crate::node::Node;
 use crate::report::did_you_mean;

@@ -5,8 +5,8 @@ use gorgon_core::step::Syntax;
 
 use super::Graph;
 use super::edges::Edges;
+use crate::build::{self, Map};
 use crate::dialect::braces;
-use crate::dialect::build::{self, Map};
 use crate::dialect::{Lowering, given, head};
 use crate::keys::STEP;
 use crate::node::{Entry, Node};
@@ -55,6 +55,9 @@ const DATA: &[&str] = &[
     "color",
 ];
 
+/// Keys of `data` that say what ends a loop.
+const ROUNDS: &[&str] = &["loop_type", "count", "collection", "condition", "item_variable"];
+
 /// The native type of a node.
 pub(super) fn native_type(node: &Node) -> &str {
     let data = node.get("data");
@@ -83,6 +86,9 @@ impl Graph<'_> {
         let data = given(node, "data").unwrap_or(&empty);
         let ty = types::find(native_type(node));
         let mut params = self.params(cx, data, ty);
+        if self.kind(at) == "loop" {
+            self.rounds(cx, data, &mut params);
+        }
         let is_read = self.kind(at) != "branch" || self.branch(cx, at, data, edges, &mut params).is_some();
         match given(node, "type") {
             Some(ty) if !is_read => native.put_text("type", &ty.span, build::unread()),
@@ -116,18 +122,50 @@ impl Graph<'_> {
         native.finish_by(STEP)
     }
 
+    /// What ends a loop, in the words of a graph.
+    fn rounds(&self, cx: &mut Lowering<'_>, data: &Node, params: &mut Map) {
+        let part = |name: &str| given(data, name).or_else(|| data.get("params").and_then(|params| given(params, name)));
+        let word = part("loop_type").map_or(Some("count"), Node::as_text).unwrap_or_default();
+        let (key, source) = match word {
+            "count" => ("count", "count"),
+            "for_each" => ("for_each", "collection"),
+            "while" => ("while", "condition"),
+            _ => {
+                let at = part("loop_type").map_or_else(|| head(data), |node| node.span.clone());
+                return cx.error(Code::BadValue, &at, format!("there is no loop of the type `{word}`"), "write `count`, `while` or `for_each`");
+            }
+        };
+        match part(source) {
+            None => {
+                let message = format!("a loop of the type `{word}` has no `{source}`");
+                cx.error(Code::MissingKey, &head(data), message, format!("add `{source}` to the `data` of the node"));
+            }
+            Some(node) if word == "while" => {
+                if let Some(text) = self.expression(cx, node) {
+                    params.put_text(key, &node.span, text);
+                }
+            }
+            Some(node) => params.put(key, build::with_texts(node, &mut |node, text| self.template(cx, node, text))),
+        }
+        if let Some(name) = part("item_variable").filter(|name| name.as_text() != Some("item")) {
+            params.put("as", name.clone());
+        }
+    }
+
     /// Parameters stand under `data.params`, or beside it.
     fn params(&self, cx: &mut Lowering<'_>, data: &Node, ty: Option<StepType>) -> Map {
         let at = data.get("params").map_or_else(|| data.span.clone(), |node| node.span.clone());
         let mut params = Map::new(&at);
-        for entry in cx.map(data, "params") {
+        let is_loop = ty.is_some_and(|ty| ty.name == "loop");
+        for entry in cx.map(data, "params").iter().filter(|entry| !is_loop || !ROUNDS.contains(&entry.key.as_str())) {
             let value = self.param(cx, entry, ty);
             params.put_at(&entry.key, &entry.key_span, value);
         }
         let is_free = ty.is_some_and(|ty| ty.form == types::Form::Unavailable);
         for entry in data.as_map().unwrap_or_default() {
             let is_param = ty.is_some_and(|ty| ty.param(&entry.key).is_some());
-            let is_own = DATA.contains(&entry.key.as_str()) && !(is_free && entry.key == "condition");
+            let is_own =
+                (is_loop && ROUNDS.contains(&entry.key.as_str())) || DATA.contains(&entry.key.as_str()) && !(is_free && entry.key == "condition");
             let is_provider = entry.key == "provider" && ty.is_some_and(|ty| ty.name == "agent");
             if is_provider || (is_param && !is_own) || (is_free && !is_own) {
                 let value = self.param(cx, entry, ty);
