@@ -62,6 +62,7 @@ fn names() -> Names {
         outputs: [("out".to_owned(), vec!["s".to_owned()])].into(),
         variables: ["file".to_owned()].into(),
         in_items: true,
+        within: None,
         steps: None,
     }
 }

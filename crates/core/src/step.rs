@@ -17,6 +17,7 @@ mod pause;
 mod repeat;
 mod script;
 mod shell;
+pub mod sub_workflow;
 mod transform;
 
 use serde::{Deserialize, Serialize};
@@ -214,6 +215,7 @@ pub const KINDS: &[&dyn StepKind] = &[
     &branch::Branch,
     &group::Parallel,
     &repeat::Loop,
+    &sub_workflow::SubWorkflow,
     &fan_in::FanIn,
     &noop::Noop,
     &later::MCP_TOOL,

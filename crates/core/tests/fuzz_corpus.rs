@@ -47,6 +47,7 @@ fn templates() {
         outputs: [("out".to_owned(), vec!["s".to_owned()])].into(),
         variables: ["file".to_owned()].into(),
         in_items: true,
+        within: None,
         steps: None,
     };
     for (name, bytes) in &inputs {

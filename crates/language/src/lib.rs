@@ -10,6 +10,7 @@ mod build;
 mod check;
 mod dialect;
 mod expand;
+mod inline;
 mod keys;
 pub mod limits;
 mod node;
@@ -67,6 +68,12 @@ pub fn load(text: &str) -> Loaded {
 /// Reads a workflow, and through `read` the files that it names.
 #[must_use]
 pub fn load_with(text: &str, read: ReadFile<'_>) -> Loaded {
+    let left = std::cell::Cell::new(limits::WORKFLOW_FILES_MAX);
+    load_at(text, inline::Files { read, left: &left, around: &[] })
+}
+
+/// As [`load_with`], of a file that is reached through others.
+fn load_at(text: &str, files: inline::Files<'_>) -> Loaded {
     let (root, mut diagnostics) = parse::parse(text);
     let Some(root) = root else {
         if diagnostics.is_empty() {
@@ -78,7 +85,7 @@ pub fn load_with(text: &str, read: ReadFile<'_>) -> Loaded {
         return Loaded { definition: None, diagnostics: report::in_order(diagnostics), source_map: SourceMap::default() };
     };
     let mut found = Vec::new();
-    let (tree, original) = match dialect::lower(text, &root, read, &mut found) {
+    let (tree, original) = match dialect::lower(text, &root, files.read, &mut found) {
         Ok(None) => (root, None),
         Ok(Some(lowered)) => (lowered, Some(root)),
         Err(refusal) => {
@@ -99,9 +106,19 @@ pub fn load_with(text: &str, read: ReadFile<'_>) -> Loaded {
         path::by_span(original, &mut found);
     }
     diagnostics.append(&mut found);
+    let mut definition = definition.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+    let source_map = SourceMap::new(tree, steps);
+    if let Some(definition) = &mut definition {
+        let mut problems = Vec::new();
+        inline::inline(definition, files, &mut problems);
+        for mut problem in problems {
+            problem.place.span = source_map.span(&problem.place.path);
+            diagnostics.push(problem);
+        }
+    }
     let diagnostics = report::in_order(diagnostics);
     let definition = definition.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
-    Loaded { definition, diagnostics, source_map: SourceMap::new(tree, steps) }
+    Loaded { definition, diagnostics, source_map }
 }
 
 /// The definition of a native tree, and where its steps stand in it.

@@ -15,6 +15,12 @@ pub const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most steps in a file, nested ones included.
 pub const STEPS_MAX: usize = 10_000;
 
+/// Deepest nesting of workflows that are steps of others.
+pub const NESTED_WORKFLOWS_MAX: usize = 8;
+
+/// Most files that are read for the workflows that are steps of one: each may name many others.
+pub const WORKFLOW_FILES_MAX: usize = 1_000;
+
 /// Longest name of a step, an output or an input, in characters.
 pub const NAME_CHARS_MAX: usize = 128;
 

@@ -5,21 +5,25 @@
 use std::fs;
 use std::path::Path;
 
-use gorgon_language::{json_schema, load, render};
+use gorgon_language::{json_schema, load_with, render};
 use serde_json::Value;
 
 fn example() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/reference.yaml")).unwrap()
+    read("reference.yaml").unwrap()
+}
+
+fn read(name: &str) -> Result<String, String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).map_err(|error| error.to_string())
 }
 
 #[test]
 fn the_example_loads_and_compiles() {
     let text = example();
-    let loaded = load(&text);
+    let loaded = load_with(&text, &read);
     let shown = render("reference.yaml", &text, &loaded.diagnostics);
     let definition = loaded.definition.unwrap_or_else(|| panic!("{shown}"));
     let warnings: Vec<&str> = loaded.diagnostics.iter().map(|problem| problem.code.as_str()).collect();
-    assert_eq!(warnings, ["GOR0105"], "only `circuit_breaker_key` is warned of:\n{shown}");
+    assert_eq!(warnings, ["GOR0105", "GOR0108"], "only `circuit_breaker_key`, and a budget inside, are warned of:\n{shown}");
     gorgon_core::plan::compile(std::sync::Arc::new(definition), &[]).unwrap_or_else(|problems| panic!("{problems:#?}"));
 }
 

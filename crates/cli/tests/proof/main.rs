@@ -12,6 +12,7 @@ mod leftovers;
 mod machine;
 mod money;
 mod random;
+mod rounds;
 mod server;
 mod torture;
 mod verdicts;

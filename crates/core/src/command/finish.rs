@@ -50,12 +50,12 @@ impl Decider<'_> {
     /// The outputs of the run: each declared one, null where its step did not give it.
     fn outputs(&self) -> Map<String, Value> {
         let program = &self.state.program;
+        let own: Vec<_> = program.of_workflow(None).filter(|ix| self.state.steps[*ix].status == StepStatus::Succeeded).collect();
         let value = |name: &str| -> Value {
-            let giver =
-                program.nodes.iter().enumerate().filter(|(ix, _)| self.state.steps[*ix].status == StepStatus::Succeeded).find_map(|(ix, node)| {
-                    let gives = node.step.outputs.iter().any(|output| output == name);
-                    gives.then(|| self.state.step_value(ix).get(name).cloned()).flatten()
-                });
+            let giver = own.iter().find_map(|&ix| {
+                let gives = program.nodes[ix].step.outputs.iter().any(|output| output == name);
+                gives.then(|| self.state.step_value(ix).get(name).cloned()).flatten()
+            });
             let of_step = || {
                 let ix = program.find_str(name).filter(|ix| self.state.steps[*ix].status == StepStatus::Succeeded)?;
                 Some(self.state.step_value(ix).clone())

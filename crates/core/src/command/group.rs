@@ -1,12 +1,15 @@
 //! Groups: opening one, and closing it when everything inside of it has ended.
 
-use super::advance::Taken;
+use serde_json::{Map, Value};
+
+use super::advance::{Taken, unresolved};
 use super::decider::Decider;
 use crate::call::{Failure, FailureClass};
 use crate::event::{Event, SkipReason};
-use crate::plan::NodeIx;
-use crate::run::StepStatus;
-use crate::step::Shape;
+use crate::payload::Payload;
+use crate::plan::{Node, NodeIx};
+use crate::run::{RunScope, StepStatus};
+use crate::step::{Shape, sub_workflow};
 
 impl Decider<'_> {
     /// Whether a step inside of a group may not start any more: the group stops at its first failure, or what the step depends on failed. Outside of
@@ -33,9 +36,33 @@ impl Decider<'_> {
         if node.shape == Shape::Loop {
             return self.open_loop(ix);
         }
-        self.emit(Event::GroupOpened { step: node.step.id.clone(), over: None });
+        let over = match self.given(ix, node) {
+            Ok(given) => given.as_ref().map(Payload::of),
+            Err(failure) => return self.fail_whole(ix, failure),
+        };
+        self.emit(Event::GroupOpened { step: node.step.id.clone(), over });
         self.close_group(ix);
         Taken::Yes
+    }
+
+    /// The inputs of a workflow that is a step, checked, its defaults filled in.
+    fn given(&self, ix: NodeIx, node: &Node) -> Result<Option<Map<String, Value>>, Failure> {
+        if node.kind.name() != sub_workflow::WORKFLOW {
+            return Ok(None);
+        }
+        let invalid = |message: String| Failure::new(FailureClass::Invalid, message);
+        let params = node.code.template.render(&RunScope::new(self.state, ix, None)).map_err(|error| unresolved(&error))?;
+        let mut given = params.get("inputs").and_then(Value::as_object).cloned().unwrap_or_default();
+        for (name, spec) in sub_workflow::declared(&node.step) {
+            match (given.get(&name), spec.default) {
+                (Some(value), _) => {
+                    spec.ty.check(&format!("the input `{name}` of `{}`", node.step.id), value).map_err(|error| invalid(error.to_string()))?
+                }
+                (None, Some(default)) => drop(given.insert(name, default)),
+                (None, None) => {}
+            }
+        }
+        Ok(Some(given))
     }
 
     /// Closes a group in which every step has ended.

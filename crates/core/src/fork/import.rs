@@ -96,7 +96,7 @@ impl<'a> Import<'a> {
         if let Some(rounds) = &step.rounds {
             self.bring_rounds(ix, rounds);
         } else if step.opened {
-            self.kept.events.push(Event::GroupOpened { step: id.clone(), over: None });
+            self.kept.events.push(Event::GroupOpened { step: id.clone(), over: step.given.clone() });
             node.children.iter().for_each(|&child| self.bring(child));
         }
         if let Some(list) = &step.list {

@@ -1,11 +1,11 @@
 //! Which step waits for which: references, `depends_on`, branches, file order.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::EdgeKind;
 use crate::definition::{Definition, Fallback, Guard, OnFailure, Order, Step};
-use crate::step::{self, Syntax};
+use crate::step::{self, Syntax, sub_workflow};
 use crate::template::{Expression, Names, PREVIOUS, Reference, Root, ShellText, Template, TemplateValue};
 
 /// What one step says of others, by their ids.
@@ -41,10 +41,40 @@ pub fn names_for<'n>(base: &'n Names, step: &Step) -> Cow<'n, Names> {
 /// The names that are in force inside of a group: those of the loop, if it is one.
 #[must_use]
 pub fn names_inside<'n>(base: &'n Names, group: &Step) -> Cow<'n, Names> {
-    if group.kind != "loop" {
-        return Cow::Borrowed(base);
+    match group.kind.as_str() {
+        "loop" => Cow::Owned(names_of_loop(base, group)),
+        sub_workflow::WORKFLOW => Cow::Owned(names_of_sub_workflow(group)),
+        _ => Cow::Borrowed(base),
     }
-    Cow::Owned(names_of_loop(base, group))
+}
+
+/// The names inside of a workflow that is a step: its own, and none of those around it.
+fn names_of_sub_workflow(group: &Step) -> Names {
+    let prefix = sub_workflow::prefix_of(group);
+    let steps: Vec<&Step> = group.steps.iter().flat_map(visible).collect();
+    Names {
+        inputs: sub_workflow::declared(group).into_keys().collect(),
+        outputs: outputs_of(steps.iter().copied()),
+        steps: Some(steps.iter().map(|step| step.id.as_str().strip_prefix(&prefix).unwrap_or(step.id.as_str()).to_owned()).collect()),
+        within: Some(group.id.to_string()),
+        ..Names::default()
+    }
+}
+
+/// A step and those inside of it that the steps around it can name: what is inside of another workflow is a matter of that one.
+fn visible(step: &Step) -> Box<dyn Iterator<Item = &Step> + '_> {
+    let inside = if step.kind == sub_workflow::WORKFLOW { &[][..] } else { &step.steps };
+    Box::new(std::iter::once(step).chain(inside.iter().flat_map(visible)))
+}
+
+fn outputs_of<'s>(steps: impl Iterator<Item = &'s Step>) -> BTreeMap<String, Vec<String>> {
+    let mut outputs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for step in steps {
+        for output in &step.outputs {
+            outputs.entry(output.clone()).or_default().push(step.id.to_string());
+        }
+    }
+    outputs
 }
 
 /// The names that are in force in the conditions of a loop and inside of it.
@@ -63,18 +93,12 @@ pub fn names_in<'n>(base: &'n Names, own: &'n Names, step: &Step, param: &str) -
 
 /// The names that the definition declares.
 pub fn names_of(definition: &Definition) -> Names {
-    let mut outputs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for step in definition.all_steps() {
-        for output in &step.outputs {
-            outputs.entry(output.clone()).or_default().push(step.id.to_string());
-        }
-    }
+    let steps: Vec<&Step> = definition.steps.iter().flat_map(visible).collect();
     Names {
         inputs: definition.inputs.keys().cloned().collect(),
-        outputs,
-        variables: BTreeSet::new(),
-        in_items: false,
-        steps: Some(definition.all_steps().map(|step| step.id.to_string()).collect()),
+        outputs: outputs_of(steps.iter().copied()),
+        steps: Some(steps.iter().map(|step| step.id.to_string()).collect()),
+        ..Names::default()
     }
 }
 
@@ -217,7 +241,11 @@ fn each_with_names(step: &Step, names: &Names, visit: &mut dyn FnMut(&Step, &Nam
 /// How the steps inside of a group are ordered: those of a loop as those of the file are, those of any other group by what they say.
 #[must_use]
 pub fn order_inside(group: &Step, of_file: Order) -> Order {
-    if group.kind == "loop" { of_file } else { Order::EdgesOnly }
+    match group.kind.as_str() {
+        "loop" => of_file,
+        sub_workflow::WORKFLOW => sub_workflow::order_of(group),
+        _ => Order::EdgesOnly,
+    }
 }
 
 fn is_branch_target(siblings: &[Step], step: &Step) -> bool {

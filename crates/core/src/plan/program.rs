@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{EdgeKind, Plan};
 use crate::definition::{Definition, Step};
 use crate::ids::{ContentHash, StepId};
-use crate::step::{Shape, StepKind};
+use crate::step::{Shape, StepKind, sub_workflow};
 use crate::template::{Condition, Expression, Reference, RenderError, Root, Scope, ShellText, Template, TemplateValue};
 
 /// Index of a step in its program.
@@ -104,7 +104,7 @@ impl Node {
     #[must_use]
     pub fn main_result(&self) -> &str {
         let own = || if self.items.is_some() { Some("results") } else { self.kind.results().first().map(|(name, _)| *name) };
-        self.step.outputs.first().map(String::as_str).or_else(own).unwrap_or("result")
+        self.step.outputs.first().map(String::as_str).or_else(|| sub_workflow::gives(&self.step).next()).or_else(own).unwrap_or("result")
     }
 
     /// Everything that it refers to, in one order for one step.
@@ -184,6 +184,13 @@ impl Program {
     #[must_use]
     pub fn find(&self, step: &StepId) -> Option<NodeIx> {
         self.index.get(step).copied()
+    }
+
+    /// The steps of one workflow: those of the run's own, or those inside of a step that is another one.
+    pub fn of_workflow(&self, within: Option<NodeIx>) -> impl Iterator<Item = NodeIx> + '_ {
+        let is_workflow = |ix: &NodeIx| self.nodes[*ix].kind.name() == sub_workflow::WORKFLOW;
+        let around = move |ix: NodeIx| std::iter::successors(self.nodes[ix].parent, |&group| self.nodes[group].parent).find(is_workflow);
+        (0..self.nodes.len()).filter(move |&ix| around(ix) == within)
     }
 
     /// The place of a step by its text.

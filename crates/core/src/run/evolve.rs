@@ -26,9 +26,13 @@ impl RunState {
                 state.steps[ix].skipped = Some(*reason);
                 state.end_step(at, ix, StepStatus::Skipped);
             }),
-            Event::GroupOpened { step, over } => {
-                self.with(step, |state, ix| if state.is_loop(ix) { state.open_loop(at, ix, over.as_ref()) } else { state.on_group_opened(at, ix) })
-            }
+            Event::GroupOpened { step, over } => self.with(step, |state, ix| {
+                if state.is_loop(ix) {
+                    return state.open_loop(at, ix, over.as_ref());
+                }
+                state.on_group_opened(at, ix);
+                state.steps[ix].given.clone_from(over);
+            }),
             Event::RoundStarted { step, .. } => self.with(step, |state, ix| state.on_round_started(ix)),
             Event::RoundEnded { step, results, went_past_failure, .. } => {
                 self.with(step, |state, ix| state.on_round_ended(ix, results.as_ref(), *went_past_failure));

@@ -47,6 +47,8 @@ pub struct StepState {
     pub skipped: Option<SkipReason>,
     /// For a group: the steps inside of it may start.
     pub opened: bool,
+    /// For a workflow that is a step, once it has opened: its inputs.
+    pub given: Option<Payload>,
     /// For a loop that has opened: its rounds.
     pub rounds: Option<Box<Rounds>>,
     /// Its result was kept of another run.
@@ -61,6 +63,8 @@ pub struct StepState {
     pub charged: Amounts,
     /// The outputs, parsed when somebody first looks at them.
     pub(super) parsed: OnceLock<Arc<Value>>,
+    /// The inputs, parsed when somebody first looks at them.
+    pub(super) parsed_given: OnceLock<Arc<Value>>,
     /// The elements of the list, parsed when somebody first looks at them.
     pub(super) parsed_list: OnceLock<Arc<Vec<Value>>>,
 }

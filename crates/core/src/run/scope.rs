@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{ItemPhase, Rounds, RunState, StepState, StepStatus};
 use crate::plan::NodeIx;
+use crate::step::sub_workflow;
 use crate::template::{PREVIOUS, Root, RunField, Scope};
 
 /// The values of a run, as they are at one moment; inside of a fan-out with the element at hand.
@@ -69,6 +70,11 @@ impl Scope for RunScope<'_> {
     fn lookup(&self, root: &Root) -> Option<Cow<'_, Value>> {
         match root {
             Root::Input(name) => self.state.inputs().get(name).map(Cow::Borrowed),
+            Root::Given { step, name } => {
+                let step = &self.state.steps[self.state.program.find_str(step)?];
+                let given = step.parsed_given.get_or_init(|| Arc::new(step.given.as_ref().map(crate::payload::Payload::value).unwrap_or_default()));
+                given.get(name).map(Cow::Borrowed)
+            }
             Root::Step { step, field } => self.step_field(step, field),
             Root::Output { name, steps } => steps.iter().find_map(|step| self.step_field(step, name)),
             Root::Item => match self.item {
@@ -140,6 +146,8 @@ impl RunState {
             gathered.insert("results".to_owned(), results);
         } else if let Some(rounds) = &step.rounds {
             gathered = self.gather_rounds(ix, rounds);
+        } else if node.kind.name() == sub_workflow::WORKFLOW {
+            gathered = self.outputs_inside(ix);
         } else if !node.children.is_empty() {
             let child_ids = |wanted: fn(&StepState) -> bool| -> Value {
                 node.children
@@ -166,6 +174,28 @@ impl RunState {
             gathered.insert("parallel_results".to_owned(), results);
         }
         Value::Object(gathered)
+    }
+}
+
+impl RunState {
+    /// The outputs of a workflow that is a step: each from the step inside of it that gives it, or is called so.
+    fn outputs_inside(&self, ix: NodeIx) -> Map<String, Value> {
+        let node = &self.program.nodes[ix];
+        let prefix = sub_workflow::prefix_of(&node.step);
+        let succeeded: Vec<NodeIx> =
+            self.program.of_workflow(Some(ix)).filter(|&inside| self.steps[inside].status == StepStatus::Succeeded).collect();
+        let value = |name: &str| -> Value {
+            let giver = succeeded.iter().find(|&&inside| self.program.nodes[inside].step.outputs.iter().any(|output| output == name));
+            let of_giver = giver.and_then(|&inside| self.step_value(inside).get(name).cloned());
+            let called = || self.program.find_str(&format!("{prefix}{name}")).filter(|inside| succeeded.contains(inside));
+            of_giver.or_else(|| called().map(|inside| self.step_value(inside).clone())).unwrap_or_default()
+        };
+        let mut outputs: Map<String, Value> = sub_workflow::gives(&node.step).map(|name| (name.to_owned(), value(name))).collect();
+        let main = sub_workflow::gives(&node.step).next().and_then(|first| outputs.get(first).cloned());
+        if let (Some(first), Some(main)) = (node.step.outputs.first().filter(|first| !outputs.contains_key(*first)), main) {
+            outputs.insert(first.clone(), main);
+        }
+        outputs
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Names {
     pub in_items: bool,
     /// All step ids; `None` if `steps.ID` is checked elsewhere.
     pub steps: Option<BTreeSet<String>>,
+    /// Inside of a workflow that is a step of another one: the id of that step. Steps stand under it, and inputs are what it gives.
+    pub within: Option<String>,
 }
 
 impl Names {
@@ -44,6 +46,7 @@ impl Names {
             Root::Item => reference.root = self.bare("item", reference)?,
             Root::Index => reference.root = self.bare("index", reference)?,
             Root::Name(name) => reference.root = self.bare(name, reference)?,
+            Root::Input(name) if self.inputs.contains(name) => reference.root = self.input(name),
             Root::Input(name) if !self.inputs.contains(name) => {
                 let known = nearest(name, self.inputs.iter().map(String::as_str));
                 return Err(hinted(problem(format!("there is no input `{name}`")), known, "inputs.", "declare it under `inputs:`"));
@@ -53,10 +56,20 @@ impl Names {
                     let known = nearest(step, steps.iter().map(String::as_str));
                     return Err(hinted(problem(format!("there is no step `{step}`")), known, "", "a step is named by its `id:`"));
                 }
+                if let (Some(within), Root::Step { step, .. }) = (&self.within, &mut reference.root) {
+                    *step = format!("{within}.{step}");
+                }
             }
-            Root::Input(_) | Root::Output { .. } | Root::Variable(_) | Root::Run(_) | Root::Env(_) | Root::Secret(_) => {}
+            Root::Input(_) | Root::Given { .. } | Root::Output { .. } | Root::Variable(_) | Root::Run(_) | Root::Env(_) | Root::Secret(_) => {}
         }
         Ok(())
+    }
+
+    fn input(&self, name: &str) -> Root {
+        match &self.within {
+            Some(step) => Root::Given { step: step.clone(), name: name.to_owned() },
+            None => Root::Input(name.to_owned()),
+        }
     }
 
     fn bare(&self, name: &str, reference: &Reference) -> Result<Root, Problem> {
@@ -74,7 +87,7 @@ impl Names {
             found.push((root, of));
         }
         if self.inputs.contains(name) {
-            found.push((Root::Input(name.to_owned()), "an input".to_owned()));
+            found.push((self.input(name), "an input".to_owned()));
         }
         let problem = |message: String| Problem::error(reference.span.clone(), message).at_pointer(&reference.pointer);
         if found.len() > 1 {

@@ -35,6 +35,13 @@ pub enum RunField {
 pub enum Root {
     /// `inputs.N`, or a bare name that is an input.
     Input(String),
+    /// The same inside of a workflow that is a step of another one: what that step gives it.
+    Given {
+        /// The step.
+        step: String,
+        /// The input.
+        name: String,
+    },
     /// `steps.ID.FIELD`: an output, or `status`, `error`, `stdout`, `stderr`, `exit_code`.
     Step {
         /// The step's id.
@@ -69,7 +76,7 @@ pub enum Root {
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Input(name) => write!(f, "inputs.{name}"),
+            Self::Input(name) | Self::Given { name, .. } => write!(f, "inputs.{name}"),
             Self::Step { step, field } => write!(f, "steps.{step}.{field}"),
             Self::Output { name, .. } | Self::Variable(name) | Self::Name(name) => f.write_str(name),
             Self::Item => f.write_str("item"),

@@ -123,6 +123,7 @@ fn bare_names_are_bound_before_anything_runs() {
         variables: ["file".to_owned()].into(),
         in_items: true,
         steps: Some(["a".to_owned()].into()),
+        within: None,
     };
     let mut template =
         Template::parse("${repo} ${plan.x} ${file} ${item} ${both} ${rpo} ${zzz | default(1)} ${steps.q.out} ${inputs.test}").expect("it parses");

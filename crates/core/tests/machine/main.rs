@@ -26,5 +26,6 @@ mod reopened;
 mod retries;
 #[path = "../../../testkit/src/sim/rng.rs"]
 mod rng;
+mod sub_workflows;
 mod timers;
 mod totality;

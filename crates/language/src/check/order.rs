@@ -100,7 +100,7 @@ fn fields(step: &Step) -> Option<Vec<&str>> {
         return Some(declared.chain(kind.results().iter().map(|(name, _)| *name)).chain(of_last).collect());
     }
     // What a script returns and what comes with a signal is not known before.
-    if matches!(kind.name(), "script" | "signal") {
+    if matches!(kind.name(), "script" | "signal" | "workflow") {
         return None;
     }
     let set = step.params.get("set").and_then(Value::as_object).filter(|_| kind.name() == "transform");

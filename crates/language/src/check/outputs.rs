@@ -98,7 +98,7 @@ fn given(step: &Step, number: usize, reader: &mut Reader<'_>) {
         }
         match step.kind.as_str() {
             // A shell step and a model give them as JSON; what a script or a signal gives is not known before.
-            "shell" | "script" | "signal" | "agent" if step.fan_out.is_none() => {}
+            "shell" | "script" | "signal" | "agent" | "workflow" if step.fan_out.is_none() => {}
             _ => {
                 let help = format!("the first output may have any name, {}", crate::report::one_of(known.iter().copied()));
                 reader.report.error(Code::BadValue, Spot::of(node), format!("step `{}` cannot give an output `{output}`", step.id), help);

@@ -1,0 +1,80 @@
+//! Loops, sub-workflows and map_reduce through the binary: killed, asked, over budget.
+
+use gorgon_testkit::scripted::{Delivery, Reply, Rule, Script};
+use serde_json::json;
+
+use crate::machine::{Machine, finish};
+use crate::server::Server;
+
+/// Each round asks a model in a workflow of its own.
+const MAIN: &str = "name: main
+inputs: {files: {type: array}}
+outputs: [all]
+steps:
+  - id: each
+    type: loop
+    params:
+      for_each: ${files}
+      as: file
+      steps:
+        - {id: look, type: workflow, workflow: parts/look.yaml, inputs: {file: '${file}', before: \"${previous.look.said | default('nothing')}\"}}
+    outputs: [all]
+";
+const LOOK: &str = "name: look
+inputs: {file: {type: string}, before: {type: string}}
+outputs: [said]
+steps:
+  - {id: ask, type: agent, prompt: 'Look at ${file} after ${before}.', max_tokens: 50, outputs: [answer]}
+  - {id: note, type: shell, effect: idempotent, idempotency_key: 'note-${run.id}-${file}', command: 'echo \"${answer}\" >> notes; printf %s \"${answer}\"', outputs: [said]}
+";
+
+fn project(script: Script) -> (Machine, Server) {
+    let machine = Machine::new();
+    let server = Server::start(&machine, script);
+    machine.write("main.yaml", MAIN);
+    machine.write("parts/look.yaml", LOOK);
+    (machine, server)
+}
+
+fn prompts(server: &Server, machine: &Machine) -> Vec<String> {
+    server.requests(machine).iter().map(|request| request.prompt.clone()).collect()
+}
+
+#[test]
+fn a_kill_in_the_second_round_goes_on_in_the_second_round() {
+    let late = Delivery { delay_ms: 120_000, ..Delivery::default() };
+    let script = Script::default()
+        .rule(Rule::new(Reply::text("one")).times(1))
+        .rule(Rule::new(Reply::text("never heard")).times(1).deliver(late))
+        .rule(Rule::new(Reply::text("two")).times(1))
+        .rule(Rule::new(Reply::text("three")).times(1));
+    let (machine, server) = project(script);
+    let mut run = machine.start(&["run", "main.yaml", "--input", r#"files=["a","b","c"]"#]);
+    machine.until("second question", |machine| (prompts(&server, machine).len() == 2).then_some(()));
+    run.kill().unwrap();
+    finish(run);
+    let done = machine.run(&["resume", "@last", "--json"]).exits(0).json();
+    assert_eq!(done["outputs"]["all"], json!(["one", "two", "three"]));
+    let asked = prompts(&server, &machine);
+    assert_eq!(
+        asked,
+        ["Look at a after nothing.", "Look at b after one.", "Look at b after one.", "Look at c after two."],
+        "the first round was paid for once, the second repeated once"
+    );
+    assert_eq!(machine.read("notes"), "one\ntwo\nthree\n");
+    let steps = done["steps"].as_array().unwrap();
+    let each = steps.iter().find(|step| step["id"] == "each").unwrap();
+    assert_eq!(each["rounds"], 3);
+    assert_eq!(server.bill().1, 3, "answers that somebody heard");
+}
+
+#[test]
+fn rounds_and_workflows_inside_draw_on_one_budget() {
+    let (machine, server) = project(Script::default().rule(Rule::new(Reply::text("said"))));
+    let stopped = machine.run(&["run", "main.yaml", "--input", r#"files=["a","b","c","d"]"#, "--budget-calls", "2"]);
+    stopped.exits(1).says("calls").says("gorgon resume");
+    assert_eq!(prompts(&server, &machine).len(), 2);
+    machine.run(&["resume", "@last", "--budget-calls", "9"]).exits(0);
+    assert_eq!(prompts(&server, &machine).len(), 4, "no round was made again");
+    machine.run(&["run", "main.yaml", "--input", r#"files=["a","b","c","d"]"#, "--budget-calls", "0"]).exits(2);
+}
