@@ -1,5 +1,4 @@
 //! Workflows that are steps of others.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashMap;
 
