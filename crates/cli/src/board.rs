@@ -135,6 +135,10 @@ impl Board {
             Event::GroupOpened { step, .. } => self.start(step, at),
             Event::RoundStarted { step, round } => self.begin_round(step, *round),
             Event::RoundEnded { .. } => {}
+            Event::Hopped { at: item, failure, .. } => {
+                let note = format!("another one is asked: {}", first_line(&failure.message));
+                self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Running, note));
+            }
             Event::FannedOut { step, count, .. } => {
                 self.start(step, at);
                 self.change(step, |row| row.items = Some((*count, 0, 0)));

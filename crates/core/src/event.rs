@@ -49,6 +49,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Payload>,
     },
+    /// Who was asked failed as often as it may: the step goes on with the next one that it names.
+    Hopped {
+        /// Which.
+        at: ItemRef,
+        /// The place of the next one among those that the step names, from 1.
+        hop: u32,
+        /// Why.
+        failure: Failure,
+    },
     /// A round of a loop began: everything inside of it may start, as if it had never run.
     RoundStarted {
         /// The loop.
@@ -336,6 +345,7 @@ impl Event {
         Self::StatusChanged { .. } => "status_changed",
         Self::StepSkipped { .. } => "step_skipped",
         Self::GroupOpened { .. } => "group_opened",
+        Self::Hopped { .. } => "hopped",
         Self::RoundStarted { .. } => "round_started",
         Self::RoundEnded { .. } => "round_ended",
         Self::FannedOut { .. } => "fanned_out",

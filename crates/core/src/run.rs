@@ -4,6 +4,7 @@
 //! decides nothing.
 
 mod evolve;
+mod hopped;
 mod item;
 mod money;
 mod reopened;

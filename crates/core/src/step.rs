@@ -23,6 +23,7 @@ mod transform;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(crate) use self::agent::{HOP, hops};
 pub(crate) use self::branch::arms as branch_arms;
 pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};
@@ -76,6 +77,11 @@ pub trait StepKind: Send + Sync {
         false
     }
 
+    /// How many others it can ask where who it asks fails.
+    fn hops(&self, _params: &Map<String, Value>, _models: &ModelChoice) -> u32 {
+        0
+    }
+
     /// How it is planned.
     fn shape(&self) -> Shape {
         Shape::Leaf
@@ -116,6 +122,8 @@ pub struct StepCx<'a> {
     pub asked: &'a [Option<Family>],
     /// Tokens that the calls of the attempt were charged.
     pub charged_tokens: u64,
+    /// Which of those that the step can ask is asked: 0 for the first, as long as it answers.
+    pub hop: u32,
 }
 
 /// Which provider and model answer.

@@ -23,6 +23,9 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             None => format!("run {} of `{}` started", created.id, board.workflow),
         },
         Event::GroupOpened { step, .. } => format!("step {step} started"),
+        Event::Hopped { at: item, failure, .. } => {
+            format!("step {} failed: {}; another one is asked", named(board, item), shown(&first_line(&failure.message)))
+        }
         Event::RoundStarted { step, round } => format!("step {step} round {}", round + 1),
         Event::FannedOut { step, count, .. } => format!("step {step} started: {count} elements"),
         Event::AttemptStarted { at: item, attempt, .. } => match (is_fan_out(board, &item.step), board.attempt_in_round(&item.step, *attempt)) {

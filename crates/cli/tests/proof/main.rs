@@ -8,6 +8,7 @@ mod faults;
 mod forks;
 mod handover;
 mod history;
+mod hops;
 mod leftovers;
 mod machine;
 mod money;

@@ -230,6 +230,7 @@ impl Decider<'_> {
             models: &models,
             asked: &[],
             charged_tokens: 0,
+            hop: before.map_or(0, |item| item.hop),
         };
         let next = node.kind.next(&cx, &[]);
         let input = params.as_ref().map(Payload::of);
@@ -284,6 +285,7 @@ impl Decider<'_> {
             models: &models,
             asked: &item.asked,
             charged_tokens: item.talk.as_ref().map_or(0, |talk| talk.charged_tokens()),
+            hop: item.hop,
         };
         let next = node.kind.next(&cx, &item.journal);
         let attempt = item.attempt;

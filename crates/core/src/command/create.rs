@@ -146,6 +146,10 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
             ),
             Some(_) => {}
         }
+        for (name, _) in crate::step::hops(&node.step.params, models).into_iter().filter(|(name, _)| !providers.iter().any(|known| known == name)) {
+            let message = format!("step `{}` falls back on the provider `{name}`, which is not configured", node.step.id);
+            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(CURE));
+        }
     }
 }
 

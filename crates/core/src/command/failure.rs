@@ -35,7 +35,25 @@ impl Decider<'_> {
                 return Taken::Yes;
             }
         }
-        self.fail_item(ix, n, failure)
+        self.hop_or_fail(ix, n, failure)
+    }
+
+    /// Nothing more is to be had of who was asked: the next one is, if the step names one.
+    fn hop_or_fail(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
+        let program = Arc::clone(&self.state.program);
+        let node = &program.nodes[ix];
+        let hop = self.state.item(ix, n).filter(|item| item.attempt > 0).map(|item| item.hop + 1);
+        // A question that makes no sense makes none elsewhere, and a no of ours is a no.
+        let elsewhere = !matches!(failure.class, FailureClass::Invalid | FailureClass::Budget | FailureClass::Rejected | FailureClass::Cancelled);
+        let models = self.state.created.as_ref().map(|created| created.start.models.clone()).unwrap_or_default();
+        match hop.filter(|hop| elsewhere && *hop <= node.kind.hops(&node.step.params, &models)) {
+            Some(hop) => {
+                let at = self.item_ref(ix, n);
+                self.emit(Event::Hopped { at, hop, failure });
+                Taken::Yes
+            }
+            None => self.fail_item(ix, n, failure),
+        }
     }
 
     /// A call within an attempt failed, for so many times in a row. What was settled before it was paid for: only this call is made again, after a delay.
@@ -49,7 +67,7 @@ impl Decider<'_> {
         let until = self.now.plus_ms(ms);
         let too_late = step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| until >= since.plus_ms(total));
         if too_late || !retry::tries_again(&step.retry, step.effect, tries, &failure) {
-            return self.fail_item(ix, n, failure);
+            return self.hop_or_fail(ix, n, failure);
         }
         let at = self.item_ref(ix, n);
         let wait = crate::step::Wait::Timer { ms };

@@ -173,10 +173,16 @@ impl<'a> Import<'a> {
             Event::CallSettled { .. } | Event::WaitEnded { .. } => true,
             Event::CallDoubted { verdict, .. } => *verdict == DoubtVerdict::Fail,
             Event::DoubtResolved { resolution, .. } => matches!(resolution, Resolution::Done { .. }),
+            Event::Hopped { .. } => true,
             _ => false,
         });
         events.truncate(settled.map_or(0, |last| last + 1));
         events.iter_mut().for_each(without_money);
+        // Who was asked from its first question on was chosen before it.
+        let before = history[..start].iter().rev().find(|event| matches!(event, Event::Hopped { at, .. } if *at == here));
+        if item.hop > 0 && !events.is_empty() {
+            self.kept.events.extend(before.map(|event| (*event).clone()));
+        }
         self.kept.events.append(&mut events);
     }
 }
@@ -199,7 +205,7 @@ fn is_of(event: &Event, here: &ItemRef, attempt: u32) -> bool {
         Event::CallSettled { call, .. } | Event::CallDoubted { call, .. } => {
             call.step == here.step && call.item == here.item && call.attempt == attempt
         }
-        Event::DoubtResolved { at, .. } | Event::WaitEnded { at, .. } => at == here,
+        Event::DoubtResolved { at, .. } | Event::WaitEnded { at, .. } | Event::Hopped { at, .. } => at == here,
         Event::WaitStarted { at, within, .. } => at == here && *within,
         _ => false,
     }

@@ -9,7 +9,7 @@ use super::{Node, NodeIx, Program};
 use crate::budget::Limits;
 use crate::definition::{Fallback, OnFailure};
 use crate::ids::StepId;
-use crate::money::{Amounts, Meter, PriceTable};
+use crate::money::{Amounts, Meter, ModelPrice, PriceTable};
 use crate::step::{ModelChoice, Shape};
 
 /// Bounds on the cost of a plan.
@@ -83,13 +83,13 @@ fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeM
     let params = &node.step.params;
     let provider = models.provider(params).unwrap_or_default();
     let model = models.model(params).unwrap_or(provider);
-    let known = prices.find(provider, model);
-    let window = known.as_ref().and_then(|m| m.input_tokens_max);
-    let price = known.and_then(|m| m.price).or_else(|| (provider == "simulated").then_some(crate::money::ModelPrice::FREE));
-    if price.is_none() {
+    let all: Vec<Candidate> = std::iter::once((provider, model))
+        .chain(crate::step::hops(params, models))
+        .map(|(provider, model)| Candidate::of(provider, model, prices))
+        .collect();
+    if all.iter().any(|candidate| candidate.price.is_none()) {
         cost.unpriced.push(node.step.id.clone());
     }
-    let price = price.unwrap_or_default();
     // A cap that is computed is known if it depends on the inputs alone; else nothing is known of it.
     let cap = match params.get("max_tokens") {
         Some(Value::String(_)) if node.code.refers_beyond_inputs() => None,
@@ -99,22 +99,16 @@ fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeM
     let output = cap.unwrap_or_default();
     // Literal text is there whatever happens; what is rendered into it is bounded by the inputs at hand and by nothing else.
     let (least, most) = question_bound(node, inputs, models);
-    let most = match (most, window) {
-        (Some(bytes), Some(window)) => Some(bytes.min(window)),
-        (bytes, window) => bytes.or(window),
-    };
-    let least = window.map_or(least, |window| least.min(window));
-    let most = most.filter(|_| cap.is_some());
     let turns = turns(node);
     let grows = turns > 1;
-    let most = if grows { most.and(window) } else { most };
-    let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };
+    let all: Vec<(Amounts, Result<Amounts, String>)> = all.iter().map(|candidate| candidate.holds(least, most, output, grows)).collect();
+    let least = |amount: fn(&Amounts) -> u64| all.iter().map(|(least, _)| amount(least)).min().unwrap_or(0);
     let always = certain && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
     if always {
-        let one = hold(least);
+        // Whoever answers in the end, it is one of them.
         cost.lower = Amounts {
-            cost_nano_usd: cost.lower.cost_nano_usd.max(one.cost_nano_usd),
-            tokens: cost.lower.tokens.max(one.tokens),
+            cost_nano_usd: cost.lower.cost_nano_usd.max(least(|hold| hold.cost_nano_usd)),
+            tokens: cost.lower.tokens.max(least(|hold| hold.tokens)),
             calls: cost.lower.calls.saturating_add(1),
         };
     }
@@ -123,22 +117,50 @@ fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeM
         None => Some(1),
         Some(items) => items.items.as_literal().and_then(Value::as_array).map(|list| list.len() as u64).or_else(|| input_list(node, inputs)),
     };
-    match (most, items) {
-        (Some(most), Some(items)) => {
-            cost.upper =
-                cost.upper.map(|upper| upper.plus(hold(most).times(times.saturating_mul(items).saturating_mul(turns).saturating_mul(rounds))));
+    // Each of them may be asked as often as it may fail.
+    let once = all.into_iter().map(|(_, most)| most).try_fold(Amounts::ZERO, |sum, most| most.map(|most| sum.plus(most)));
+    let reason = match (once, items) {
+        _ if cap.is_none() => "its `max_tokens` is computed while it runs".to_owned(),
+        (Err(why), _) => why,
+        (_, None) => "the number of its elements is known only when it starts".to_owned(),
+        (Ok(once), Some(items)) => {
+            let times = times.saturating_mul(items).saturating_mul(turns).saturating_mul(rounds);
+            cost.upper = cost.upper.map(|upper| upper.plus(once.times(times)));
+            return;
         }
-        (None, _) => cost.unbounded.push((
-            node.step.id.clone(),
-            if cap.is_none() {
-                "its `max_tokens` is computed while it runs".to_owned()
-            } else if grows {
-                format!("its conversation grows with each turn, and no `input_tokens_max` is set for the model `{model}`")
-            } else {
-                format!("its prompt holds results of other steps, and no `input_tokens_max` is set for the model `{model}`")
-            },
-        )),
-        (_, None) => cost.unbounded.push((node.step.id.clone(), "the number of its elements is known only when it starts".to_owned())),
+    };
+    cost.unbounded.push((node.step.id.clone(), reason));
+}
+
+/// Somebody who may be asked.
+struct Candidate<'a> {
+    model: &'a str,
+    window: Option<u64>,
+    price: Option<ModelPrice>,
+}
+
+impl<'a> Candidate<'a> {
+    fn of(provider: &'a str, model: &'a str, prices: &PriceTable) -> Self {
+        let known = prices.find(provider, model);
+        let window = known.as_ref().and_then(|model| model.input_tokens_max);
+        let price = known.and_then(|model| model.price).or_else(|| (provider == "simulated").then_some(ModelPrice::FREE));
+        Self { model, window, price }
+    }
+
+    /// The least that has to be held for one question, and the most, or why that is not known.
+    fn holds(&self, least: u64, most: Option<u64>, output: u64, grows: bool) -> (Amounts, Result<Amounts, String>) {
+        let price = self.price.unwrap_or_default();
+        let hold = |input: u64| Amounts { cost_nano_usd: price.worst_nano_usd(input, output), tokens: input.saturating_add(output), calls: 1 };
+        let most = match (most, self.window) {
+            _ if grows => self.window,
+            (Some(bytes), Some(window)) => Some(bytes.min(window)),
+            (bytes, window) => bytes.or(window),
+        };
+        let why = || {
+            let what = if grows { "its conversation grows with each turn" } else { "its prompt holds results of other steps" };
+            format!("{what}, and no `input_tokens_max` is set for the model `{}`", self.model)
+        };
+        (hold(self.window.map_or(least, |window| least.min(window))), most.map(hold).ok_or_else(why))
     }
 }
 
@@ -202,7 +224,7 @@ fn question_bound(node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelC
         return (frame, None);
     }
     let Ok(params) = node.code.render(&InputsOnly(inputs)) else { return (frame, None) };
-    let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: &params, models, asked: &[], charged_tokens: 0 };
+    let cx = StepCx { id: &node.step.id, outputs: node.owed_outputs(), params: &params, models, asked: &[], charged_tokens: 0, hop: 0 };
     match node.kind.next(&cx, &[]) {
         Next::Call(Request::Model(request)) => {
             let bound = request.input_tokens_bound();

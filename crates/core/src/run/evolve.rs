@@ -33,6 +33,7 @@ impl RunState {
                 state.on_group_opened(at, ix);
                 state.steps[ix].given.clone_from(over);
             }),
+            Event::Hopped { at: item, hop, failure } => self.with_item(item, |state, ix, n| state.on_hopped(ix, n, *hop, failure)),
             Event::RoundStarted { step, .. } => self.with(step, |state, ix| state.on_round_started(ix)),
             Event::RoundEnded { step, results, went_past_failure, .. } => {
                 self.with(step, |state, ix| state.on_round_ended(ix, results.as_ref(), *went_past_failure));
@@ -260,7 +261,7 @@ impl RunState {
         }
     }
 
-    fn forget_work(&mut self, ix: NodeIx, n: u32) {
+    pub(super) fn forget_work(&mut self, ix: NodeIx, n: u32) {
         for kind in [WorkKind::Attempt, WorkKind::Continue, WorkKind::Redo] {
             self.work.remove(&Work { node: ix, item: n, kind });
         }
@@ -344,7 +345,7 @@ impl RunState {
         }
     }
 
-    fn drop_timers(&mut self, ix: NodeIx, n: u32) {
+    pub(super) fn drop_timers(&mut self, ix: NodeIx, n: u32) {
         match self.item(ix, n).map(|item| &item.phase) {
             Some(ItemPhase::Waiting(wait)) => {
                 if let Some(until) = wait.until {

@@ -78,6 +78,8 @@ pub struct ItemState {
     pub attempt: u32,
     /// Failures that count against the number of attempts. Starts anew when the step is opened again.
     pub failures: u32,
+    /// Who is asked: 0 for the first that the step names.
+    pub hop: u32,
     /// The rendered parameters of the attempt; absent if the definition holds them literally.
     pub input: Option<Payload>,
     /// The settled calls of the attempt.

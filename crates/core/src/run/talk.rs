@@ -39,6 +39,11 @@ impl Talk {
         self.last = (request, place);
     }
 
+    /// Whether a model answered in it.
+    pub(super) fn is_answered(&self, journal: &[Outcome]) -> bool {
+        !self.messages.is_empty() || !self.since(journal).is_empty()
+    }
+
     /// A call of it was charged these tokens.
     pub(super) fn charge(&mut self, tokens: u64) {
         self.charged_tokens = self.charged_tokens.saturating_add(tokens);

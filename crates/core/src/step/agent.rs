@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use self::tools::{Tool, invalid};
 use self::turns::Turn;
-use super::{Next, Param, ParamType, StepCx, StepKind, Syntax, read};
+use super::{ModelChoice, Next, Param, ParamType, StepCx, StepKind, Syntax, read};
 use crate::call::{AnswerSchema, Failure, FailureClass, Message, ModelRequest, Outcome, Request};
 use crate::contract::Contract;
 use crate::definition::{EffectClass, Step};
@@ -29,6 +29,13 @@ const PARAMS: &[Param] = &[
     .or("\"auto\""),
     Param::optional("provider", ParamType::Text, "Who answers: a provider of the settings, or `simulated`."),
     Param::optional("model", ParamType::Text, "Which model answers."),
+    Param::optional(
+        "fallbacks",
+        ParamType::Texts,
+        "Who is asked, one after the other, where who was asked before failed as often as `retry` allows: `PROVIDER/MODEL` each. An answer that does not hold is no \
+         reason to ask another one. `--provider` and `--model` take the place of all of them.",
+    )
+    .read_as(Syntax::Raw),
     Param::optional("role", ParamType::Text, "The role in which it answers; a line of its instructions."),
     Param::optional("system_prompt", ParamType::Text, "Instructions that take the place of the role's."),
     Param::optional(
@@ -116,6 +123,10 @@ impl StepKind for Agent {
         EffectClass::Repeatable
     }
 
+    fn hops(&self, params: &Map<String, Value>, models: &ModelChoice) -> u32 {
+        u32::try_from(hops(params, models).len()).unwrap_or(u32::MAX)
+    }
+
     fn takes_context(&self) -> bool {
         true
     }
@@ -140,6 +151,14 @@ impl StepKind for Agent {
             if let Err(why) = Contract::new(Value::Bool(true), &[rule]) {
                 let help = "write an expression over `output`, or `range:`, `type:`, `format:` or `schema:`";
                 problems.push(Diagnostic::error(Code::BadValue, "params.rules", why).help(help));
+            }
+        }
+        for (place, fallback) in step.params.get("fallbacks").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            if fallback.as_str().is_none_or(|text| pair(text).is_none()) {
+                let path = format!("params.fallbacks[{place}]");
+                problems.push(
+                    Diagnostic::error(Code::BadValue, path, format!("{fallback} names nobody who could answer")).help("write `PROVIDER/MODEL`"),
+                );
             }
         }
         let Some(list) = step.params.get("tools").and_then(Value::as_array) else { return };
@@ -177,8 +196,27 @@ impl StepKind for Agent {
     }
 }
 
+/// The key of the entry in a journal by which a conversation goes on with another one.
+pub(crate) const HOP: &str = "hop";
+
+/// Provider and model of a fallback.
+fn pair(text: &str) -> Option<(&str, &str)> {
+    text.split_once('/').filter(|(provider, model)| !provider.is_empty() && !model.is_empty())
+}
+
+/// Those who are asked after the first one. Whoever says on the command line who answers means it.
+pub(crate) fn hops<'p>(params: &'p Map<String, Value>, models: &ModelChoice) -> Vec<(&'p str, &'p str)> {
+    if models.provider_override.is_some() || models.model_override.is_some() {
+        return Vec::new();
+    }
+    params.get("fallbacks").and_then(Value::as_array).into_iter().flatten().filter_map(|text| pair(text.as_str()?)).collect()
+}
+
 /// Who answers.
 fn model_of(cx: &StepCx<'_>) -> Result<(String, String), Failure> {
+    if let Some((provider, model)) = usize::try_from(cx.hop).ok().and_then(|hop| hops(cx.params, cx.models).get(hop.checked_sub(1)?).copied()) {
+        return Ok((provider.to_owned(), model.to_owned()));
+    }
     let nobody = |what: &str| {
         invalid(format!("step `{}` names no {what}, and the settings have none: name one in the file, in `gorgon.toml`, or by `--{what}`", cx.id))
     };

@@ -17,6 +17,7 @@ mod failures;
 mod fan_out;
 mod forks;
 mod groups;
+mod hops;
 mod loops;
 mod order;
 #[path = "../../../testkit/src/sim/program.rs"]

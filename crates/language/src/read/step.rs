@@ -205,7 +205,10 @@ impl<'n> Reader<'n> {
         for problem in problems {
             let source = &self.sources[at];
             let name = problem.place.path.strip_prefix("params.").unwrap_or_default();
-            let spot = source.params.get(name).map_or_else(|| Spot::head(source.node), |node| Spot::of(node));
+            // `NAME`, or `NAME[PLACE]` for an item of a list.
+            let (name, place) = name.split_once('[').unwrap_or((name, ""));
+            let item = |node: &&'n Node| place.strip_suffix(']').and_then(|place| node.as_list()?.get(place.parse::<usize>().ok()?));
+            let spot = source.params.get(name).map_or_else(|| Spot::head(source.node), |node| Spot::of(item(node).unwrap_or(node)));
             self.report.add(spot, problem);
         }
     }

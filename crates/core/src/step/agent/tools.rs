@@ -154,7 +154,7 @@ impl Tool {
 
     fn with_cx<T>(&self, params: &Map<String, Value>, work: impl FnOnce(&StepCx<'_>) -> T) -> T {
         let id = StepId::from(self.name);
-        work(&StepCx { id: &id, outputs: &[], params, models: &ModelChoice::default(), asked: &[], charged_tokens: 0 })
+        work(&StepCx { id: &id, outputs: &[], params, models: &ModelChoice::default(), asked: &[], charged_tokens: 0, hop: 0 })
     }
 
     /// The parameters of the step type: its defaults, what the model chose, and above both what the tool sets.

@@ -51,7 +51,9 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
     };
     let (since_asked, since) = (&asked[last + 1..], &journal[last + 1..]);
     if let (Some(Some(Family::Model)), Some(Outcome::Failed { failure, .. })) = (since_asked.last(), since.last()) {
-        let tries = since_asked.iter().filter(|asked| **asked == Some(Family::Model)).count();
+        // Whoever is asked now has failed only since they are asked.
+        let hop = since_asked.iter().zip(since).rposition(|(asked, outcome)| asked.is_none() && is_hop(outcome)).map_or(0, |at| at + 1);
+        let tries = since_asked[hop..].iter().filter(|asked| **asked == Some(Family::Model)).count();
         return Turn::Failed(failure.clone(), u32::try_from(tries).unwrap_or(u32::MAX));
     }
     let answer = match &journal[last] {
@@ -83,6 +85,10 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
         return Turn::Ask(Vec::new());
     }
     Turn::Answered(answer)
+}
+
+fn is_hop(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Succeeded { value, .. } if value.value().get(super::HOP).is_some())
 }
 
 /// The next tool that was asked for, or all results. What makes no sense is answered without being done.
