@@ -30,6 +30,8 @@ pub(crate) struct Model {
     doubted: BTreeMap<(StepId, u32), CallId>,
     ended: BTreeMap<StepId, End>,
     items: BTreeSet<(StepId, u32)>,
+    /// For each loop: its last round, and whether one before it went on past a failure.
+    rounds: BTreeMap<StepId, (u32, bool)>,
     pub(crate) finished: Option<RunStatus>,
 }
 
@@ -69,6 +71,16 @@ impl Model {
             }
             Event::StepFailed { step, tolerated, .. } => self.end_step(step, if *tolerated { End::Past } else { End::Bad }),
             Event::StepSkipped { step, .. } => self.end_step(step, End::Left),
+            Event::RoundStarted { step, round } => self.start_round(program, step, *round),
+            Event::RoundEnded { step, round, .. } => {
+                let last = self.rounds.get(step).map(|(round, _)| *round);
+                let running = self.inside(program, step).find(|inside| !self.ended.contains_key(inside)).cloned();
+                match running {
+                    None if last == Some(*round) => Ok(()),
+                    None => Err(format!("round {round} of {step} ended after round {last:?} began")),
+                    Some(inside) => Err(format!("round {round} of {step} ended before {inside} had")),
+                }
+            }
             Event::Resumed { .. } => {
                 self.finished = None;
                 Ok(())
@@ -78,6 +90,7 @@ impl Model {
                 for step in steps.iter().chain(keep) {
                     self.ended.remove(step);
                 }
+                self.rounds.retain(|step, _| !steps.contains(step));
                 // Elements of a fan-out that goes on keep what succeeded; which ones those are, the machine's own state says.
                 self.items.retain(|(step, _)| !steps.contains(step) && !keep.contains(step));
                 Ok(())
@@ -85,6 +98,35 @@ impl Model {
             Event::RunFinished { status, .. } => self.finish(program, *status),
             _ => Ok(()),
         }
+    }
+
+    /// The steps of a group that count for its end.
+    fn inside<'p>(&self, program: &'p Program, group: &StepId) -> impl Iterator<Item = &'p StepId> + use<'p> {
+        let children = program.find(group).map_or(&[][..], |ix| &program.nodes[ix].children);
+        children.iter().map(|&child| &program.nodes[child]).filter(|node| node.fallback_of.is_none()).map(|node| &node.step.id)
+    }
+
+    /// Another round of a loop: after a whole one, and with everything inside of it as if it had never run.
+    fn start_round(&mut self, program: &Program, step: &StepId, round: u32) -> Result<(), String> {
+        let (next, mut past) = self.rounds.get(step).map_or((0, false), |(last, past)| (last + 1, *past));
+        if round != next || self.ended.contains_key(step) {
+            return Err(format!("round {round} of {step} began, and {next} was next"));
+        }
+        if round > 0
+            && let Some(inside) = self.inside(program, step).find(|inside| matches!(self.ended.get(inside), None | Some(End::Bad)))
+        {
+            return Err(format!("round {round} of {step} began although {inside} had not ended well"));
+        }
+        let mut open: Vec<usize> = program.find(step).map(|ix| program.nodes[ix].children.clone()).unwrap_or_default();
+        while let Some(ix) = open.pop() {
+            let id = &program.nodes[ix].step.id;
+            past |= self.ended.remove(id) == Some(End::Past);
+            past |= self.rounds.remove(id).is_some_and(|(_, past)| past);
+            self.items.retain(|(step, _)| step != id);
+            open.extend(&program.nodes[ix].children);
+        }
+        self.rounds.insert(step.clone(), (round, past));
+        Ok(())
     }
 
     fn start(&mut self, program: &Program, started: &CallStarted) -> Result<(), String> {
@@ -152,7 +194,7 @@ impl Model {
                 .map(|node| (&node.step.id, self.ended.get(&node.step.id)))
         };
         let whole = tops().all(|(_, end)| matches!(end, Some(End::Good | End::Past | End::Left)));
-        let past = self.ended.values().any(|end| *end == End::Past);
+        let past = self.ended.values().any(|end| *end == End::Past) || self.rounds.values().any(|(_, past)| *past);
         match status {
             RunStatus::Completed if whole && !past => Ok(()),
             RunStatus::Partial if whole && past => Ok(()),

@@ -92,7 +92,7 @@ fn kind(rng: &mut Rng, id: &str, before: &[String]) -> Step {
         11 => group(rng, id, before, true),
         12 => repeated(rng, id, before),
         13 => transform(id, "[1, 2, 3]"),
-        _ => agent(id, "say something"),
+        _ => asks(rng, id),
     };
     let step = ways_on(rng, step, id);
     rules(rng, step)
@@ -101,7 +101,7 @@ fn kind(rng: &mut Rng, id: &str, before: &[String]) -> Step {
 fn leaf(rng: &mut Rng, id: &str, before: &[String]) -> Step {
     match rng.below(5) {
         0 => shell(id, "true"),
-        1 => agent(id, "say something"),
+        1 => asks(rng, id),
         2 => noop_of(id, json!("${inputs.bait}")),
         3 => match rng.pick(before) {
             Some(other) => noop_of(id, json!(format!("${{steps.{other}.result | default('none')}}"))),
@@ -109,6 +109,11 @@ fn leaf(rng: &mut Rng, id: &str, before: &[String]) -> Step {
         },
         _ => noop(id),
     }
+}
+
+fn asks(rng: &mut Rng, id: &str) -> Step {
+    let step = agent(id, "say something");
+    if rng.chance(30) { step.param("fallbacks", json!(["lab/m"])) } else { step }
 }
 
 fn fan_out(rng: &mut Rng, id: &str, before: &[String]) -> Step {

@@ -1,12 +1,12 @@
-//! A thousand seeds, and the bugs that they have to find.
+//! Two thousand seeds, and the bugs that they have to find.
 
 use super::{Coverage, Planted, simulate, simulate_planted};
 
 /// How many seeds are tried.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 2_000;
 
 #[test]
-fn a_thousand_simulations_keep_the_laws_and_come_across_everything() {
+fn two_thousand_simulations_keep_the_laws_and_come_across_everything() {
     let mut coverage = Coverage::default();
     for seed in 0..SEEDS {
         match simulate(seed) {
