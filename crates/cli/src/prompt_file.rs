@@ -1,11 +1,11 @@
-//! Prompts that a workflow keeps in files of their own, as AWO's do.
+//! Files that a workflow names: prompts, as AWO's have them, and workflows that are its steps.
 
 use std::path::{Component, Path};
 
 use gorgon_language::limits::FILE_BYTES_MAX;
 
-/// The text of a file that a workflow names, or why there is none. It is looked for in the current folder, beside the workflow, and above
-/// the folder `workflows`: AWO's workflows name prompts from the root of their project.
+/// The text of a file that a workflow names, or why there is none. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
+/// prompts from the root of their project, and in the current folder.
 pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, named: &str) -> Result<String, String> {
     let path = Path::new(named);
     if named.contains('\0') || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
@@ -13,7 +13,7 @@ pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, named: &str) -> Result<S
     }
     let beside = workflow.and_then(Path::parent);
     let project = beside.filter(|folder| folder.ends_with("workflows")).and_then(Path::parent);
-    let roots = [Some(cwd), beside, project];
+    let roots = [beside, project, Some(cwd)];
     let Some((root, file)) = roots.into_iter().flatten().map(|root| (root, root.join(path))).find(|(_, file)| file.is_file()) else {
         return Err("there is no such file".to_owned());
     };
@@ -45,6 +45,7 @@ mod tests {
             ("project/workflows/b.md", "b"),
             ("secret.md", "s"),
             ("here/a.md", "mine"),
+            ("here/b.md", "not that of the workflow"),
         ] {
             fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
             fs::write(root.join(name), text).unwrap();

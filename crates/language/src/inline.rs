@@ -81,14 +81,27 @@ fn of_step(step: &mut Step, files: Files<'_>, steps: &mut usize, problems: &mut 
         let message = format!("with the workflows that are its steps the workflow has more than {STEPS_MAX} steps");
         return refuse(Code::TooLarge, message, "split it, or start the other workflows as runs of their own");
     }
-    if child.budget.limits != Limits::default() {
-        let message = format!("the budget of `{}` does not count here: its steps draw on that of this workflow", child.name);
-        problems.push(Diagnostic::warning(Code::BadValue, &place, message).help("set the limits of the whole in this file"));
+    for (said, what) in [(child.budget.limits != Limits::default(), "budget"), (child.timeout_ms.is_some(), "timeout")] {
+        if said {
+            let message = format!("the {what} of `{}` does not count here: that of this workflow holds for its steps", child.name);
+            problems.push(Diagnostic::warning(Code::BadValue, &place, message).help(format!("set the {what} of the whole in this file")));
+        }
     }
+    let child = needed(child);
     if let Err((code, message, help)) = sub_workflow::put_inside(step, child) {
         let problem = Diagnostic::error(code, place, message);
         problems.push(if let Some(help) = help { problem.help(help) } else { problem });
     }
+}
+
+/// The workflow with the steps that its goals need, as a run of its own would have them.
+fn needed(mut child: Definition) -> Definition {
+    if !child.goals.is_empty()
+        && let Ok(program) = plan::compile(std::sync::Arc::new(child.clone()), &[])
+    {
+        child.steps.retain(|step| program.find(&step.id).is_some());
+    }
+    child
 }
 
 /// Whether what is said of a workflow is among its outputs: known only now that it is read.

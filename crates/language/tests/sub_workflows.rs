@@ -54,6 +54,16 @@ fn their_steps_stand_inside_under_the_id_of_the_step() {
 }
 
 #[test]
+fn its_goals_hold_and_its_budget_does_not_and_says_so() {
+    let build = BUILD.replace("outputs: [text, size]\n", "outputs: [text, size]\ngoals: [text]\nbudget: {max_calls: 3}\ntimeout_seconds: 9\n");
+    let (loaded, told) = loaded(&[("main.yaml", MAIN), ("parts/build.yaml", &build), ("parts/deep.yaml", DEEP)]);
+    let definition = loaded.definition.unwrap_or_else(|| panic!("{told}"));
+    let inside: Vec<&str> = definition.steps[1].steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(inside, ["build.first", "build.way", "build.many", "build.few"], "what no goal needs is left out");
+    assert!(told.contains("the budget of `build` does not count here") && told.contains("the timeout of `build` does not count here"), "{told}");
+}
+
+#[test]
 fn what_does_not_fit_is_told_at_the_step() {
     let with = |from: &str, to: &str| MAIN.replace(from, to);
     let build = |from: &str, to: &str| BUILD.replace(from, to);

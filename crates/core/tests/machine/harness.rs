@@ -410,7 +410,7 @@ pub(crate) fn digest(state: &RunState) -> String {
     for (ix, (node, s)) in state.program.nodes.iter().zip(&state.steps).enumerate() {
         let _ = writeln!(
             text,
-            "{}: {:?} list={:?} waits_for={} open={} in_flight={} failed={} before={} next={} outputs={:?} failure={:?} tolerated={} instead={:?} skipped={:?} opened={} approved={} {:?} {:?} {:?}",
+            "{}: {:?} list={:?} waits_for={} open={} in_flight={} failed={} before={} next={} outputs={:?} failure={:?} tolerated={} instead={:?} skipped={:?} opened={} approved={} hops={:?} given={:?} rounds={:?} {:?} {:?} {:?}",
             node.step.id,
             s.status,
             s.list,
@@ -427,6 +427,9 @@ pub(crate) fn digest(state: &RunState) -> String {
             s.skipped,
             s.opened,
             s.approved,
+            s.items.iter().map(|item| item.hop).collect::<Vec<_>>(),
+            s.given,
+            s.rounds,
             s.started_at,
             s.ended_at,
             s.charged

@@ -177,6 +177,14 @@ impl<'n> Reader<'n> {
                 }
             }
         }
+        if matches!(ty.form, Form::Group) || step.kind == "workflow" {
+            for key in ["timeout_seconds", "total_timeout_seconds", "retry", "max_retries"] {
+                if let Some(at) = present(node, key) {
+                    let message = format!("`{key}` has no effect on {what}, which has steps inside of it");
+                    self.report.warning(Code::UnknownKey, Spot::of(at), message, "say it of the steps inside");
+                }
+            }
+        }
         if step.fan_out.is_none() {
             let by_kind = gorgon_core::step::find(&step.kind).map_or(EffectClass::AtMostOnce, |kind| kind.default_effect(&step.params));
             step.effect = self.effect(node).unwrap_or(by_kind);
