@@ -7,5 +7,5 @@
 mod role;
 mod roles;
 
-pub use self::role::{Origin, Role};
+pub use self::role::{Origin, Role, RoleContract};
 pub use self::roles::{Error, Roles};

@@ -3,17 +3,31 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Instructions under a name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Role {
     /// What it does, in one line.
     pub does: String,
     /// What an agent in it is told before anything else.
     pub prompt: String,
+    /// What its answers have to be, where a step says `contract: role`.
+    pub contract: Option<RoleContract>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// What the answers of a role have to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleContract {
+    /// The JSON Schema.
+    pub output_schema: Value,
+    /// What else has to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 /// Where a role comes from.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gorgon_core::contract::Contract;
 use gorgon_core::definition::{Definition, Step};
 use gorgon_core::diagnostic::{Code, Diagnostic};
 use gorgon_core::template::{escape, nearest};
@@ -9,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Origin, Role};
+use crate::{Origin, Role, RoleContract};
 
 const SHIPPED: &str = include_str!("../../../assets/roles.toml");
 
@@ -40,6 +41,7 @@ pub struct Roles(IndexMap<String, Role>);
 struct ShippedRole {
     does: String,
     prompt: String,
+    contract: Option<RoleContract>,
 }
 
 /// A prompt as the predecessor keeps it: a text, or an object that has one.
@@ -52,6 +54,8 @@ enum Prompt {
         system_prompt: String,
         #[serde(default)]
         description: String,
+        #[serde(default)]
+        contract: Option<RoleContract>,
     },
 }
 
@@ -60,7 +64,8 @@ impl Roles {
     #[must_use]
     pub fn shipped() -> Self {
         let shipped: IndexMap<String, ShippedRole> = toml::from_str(SHIPPED).unwrap_or_default();
-        let role = |role: ShippedRole| Role { does: role.does, prompt: role.prompt.trim().to_owned(), origin: Origin::Shipped };
+        let role =
+            |role: ShippedRole| Role { does: role.does, prompt: role.prompt.trim().to_owned(), contract: role.contract, origin: Origin::Shipped };
         Self(shipped.into_iter().map(|(name, shipped)| (name, role(shipped))).collect())
     }
 
@@ -106,7 +111,11 @@ impl Roles {
         for inner in &mut step.steps {
             self.write_into_step(inner, odd);
         }
-        if step.kind != "agent" || step.params.contains_key("system_prompt") {
+        if step.kind != "agent" {
+            return;
+        }
+        self.write_contract(step, odd);
+        if step.params.contains_key("system_prompt") {
             return;
         }
         // A name that is computed is known when the step starts; then it is a word in its instructions.
@@ -127,16 +136,38 @@ impl Roles {
         }
     }
 
+    /// The contract of the role, where the step wants it. What the step says itself stands above it.
+    fn write_contract(&self, step: &mut Step, odd: &mut Vec<Diagnostic>) {
+        if step.params.get("contract").and_then(Value::as_str) != Some("role") {
+            return;
+        }
+        let name = step.params.get("role").and_then(Value::as_str).unwrap_or_default();
+        match self.find(name).map(|role| &role.contract) {
+            Some(Some(contract)) => {
+                step.params.entry("output_schema").or_insert_with(|| contract.output_schema.clone());
+                if !contract.rules.is_empty() {
+                    step.params.entry("rules").or_insert_with(|| contract.rules.clone().into());
+                }
+            }
+            found => {
+                let what = if found.is_some() { "has no contract" } else { "is not known" };
+                let message = format!("step `{}` wants the contract of its role `{name}`, which {what}", step.id);
+                let help = format!("say `output_schema:`, or give `{FOLDER}/{name}.md` a contract: `gorgon agent show` says how");
+                odd.push(Diagnostic::error(Code::BadValue, format!("steps.{}", step.id), message).help(help));
+            }
+        }
+    }
+
     fn add_prompts(&mut self, file: &Path) -> Result<(), Error> {
         let Some(text) = read(file)? else { return Ok(()) };
         let wrong = |error: serde_json::Error| Error { file: file.to_owned(), message: format!("this is no map of roles and prompts: {error}") };
         let prompts: IndexMap<String, Prompt> = serde_json::from_str(&text).map_err(wrong)?;
         for (name, prompt) in prompts {
-            let (prompt, does) = match prompt {
-                Prompt::Text(text) => (text, String::new()),
-                Prompt::Object { system_prompt, description } => (system_prompt, description),
+            let (prompt, does, contract) = match prompt {
+                Prompt::Text(text) => (text, String::new(), None),
+                Prompt::Object { system_prompt, description, contract } => (system_prompt, description, contract),
             };
-            self.put(name, does, &prompt, file)?;
+            self.put(name, does, &prompt, contract, file)?;
         }
         Ok(())
     }
@@ -149,23 +180,40 @@ impl Roles {
         for file in files {
             let Some(name) = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
             if let Some(text) = read(&file)? {
+                let (contract, text) = front_matter(&file, &text)?;
                 let heading = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default().trim().to_owned();
-                self.put(name, heading, &text, &file)?;
+                self.put(name, heading, text, contract, &file)?;
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, name: String, does: String, prompt: &str, file: &Path) -> Result<(), Error> {
+    fn put(&mut self, name: String, does: String, prompt: &str, contract: Option<RoleContract>, file: &Path) -> Result<(), Error> {
         let prompt = prompt.trim();
         if prompt.is_empty() {
             return Err(Error { file: file.to_owned(), message: format!("the role `{name}` has no instructions") });
         }
-        let known = self.0.get(&name).map(|role| role.does.clone()).unwrap_or_default();
-        let does = if does.is_empty() { known } else { does };
-        self.0.insert(name, Role { does, prompt: prompt.to_owned(), origin: Origin::File(file.to_owned()) });
+        if let Some(Err(why)) = contract.as_ref().map(|contract| Contract::new(contract.output_schema.clone(), &contract.rules)) {
+            return Err(Error { file: file.to_owned(), message: format!("the contract of the role `{name}` cannot be used: {why}") });
+        }
+        let known = self.0.get(&name);
+        let does = if does.is_empty() { known.map(|role| role.does.clone()).unwrap_or_default() } else { does };
+        // Other words for a role do not change what its answers have to be.
+        let contract = contract.or_else(|| known.and_then(|role| role.contract.clone()));
+        self.0.insert(name, Role { does, prompt: prompt.to_owned(), contract, origin: Origin::File(file.to_owned()) });
         Ok(())
     }
+}
+
+/// What stands between two lines of `+++` before the instructions: the contract, in TOML.
+fn front_matter<'t>(file: &Path, text: &'t str) -> Result<(Option<RoleContract>, &'t str), Error> {
+    let Some(rest) = text.strip_prefix("+++\n") else { return Ok((None, text)) };
+    let wrong = |message: String| Error { file: file.to_owned(), message };
+    let Some((front, text)) = rest.split_once("\n+++\n") else {
+        return Err(wrong("the block that begins with `+++` is never closed by another one".to_owned()));
+    };
+    let contract = toml::from_str(front).map_err(|error| wrong(format!("what stands between `+++` is no contract: {error}")))?;
+    Ok((Some(contract), text))
 }
 
 /// The text of a file; `None` if it is not there.
@@ -185,6 +233,45 @@ fn read(file: &Path) -> Result<Option<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_shipped_role_has_a_contract_that_can_be_met() {
+        for (name, role) in Roles::shipped().iter() {
+            let contract = role.contract.as_ref().unwrap_or_else(|| panic!("{name} has none"));
+            let checked = Contract::new(contract.output_schema.clone(), &contract.rules).unwrap_or_else(|why| panic!("{name}: {why}"));
+            assert!(!checked.check(&serde_json::json!({})).is_empty(), "{name} asks for nothing");
+        }
+    }
+
+    #[test]
+    fn a_role_of_the_users_has_a_contract_of_its_own_or_that_of_the_role_whose_place_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "roles/judge.md",
+            "+++\noutput_schema = { type = \"object\", required = [\"score\"] }\nrules = [\"output.score > 3\"]\n+++\n# Judges\nYou judge.\n",
+        );
+        write("roles/planner.md", "Plan as we do.");
+        let roles = Roles::load(folder.path()).unwrap();
+        let judge = roles.find("judge").unwrap();
+        assert_eq!((judge.does.as_str(), judge.prompt.as_str()), ("Judges", "# Judges\nYou judge."));
+        assert_eq!(judge.contract.as_ref().unwrap().rules, ["output.score > 3"]);
+        assert_eq!(roles.find("planner").unwrap().contract, Roles::shipped().find("planner").unwrap().contract);
+        for (text, says) in [
+            ("+++\noutput_schema = 1\n", "never closed"),
+            ("+++\nschema = {}\n+++\nx", "no contract"),
+            ("+++\noutput_schema = { type = 7 }\n+++\nx", "cannot be used"),
+            ("+++\noutput_schema = {}\nrules = [\"type: nothing\"]\n+++\nx", "cannot be used"),
+        ] {
+            write("roles/judge.md", text);
+            let error = Roles::load(folder.path()).unwrap_err();
+            assert!(error.file.ends_with("roles/judge.md") && error.message.contains(says), "{text:?}: {error:?}");
+        }
+    }
 
     #[test]
     fn the_shipped_roles_are_there_and_have_something_to_say() {

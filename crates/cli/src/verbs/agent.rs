@@ -46,6 +46,9 @@ struct RunAgent {
     /// What it may use: `files`, `shell`, `http`, `script`, or one of them such as `files.read`; may be given several times.
     #[arg(long = "tool", value_name = "TOOL")]
     tools: Vec<String>,
+    /// Its answer has to be what the contract of the role says; it is asked again if it is not.
+    #[arg(long)]
+    contract: bool,
     /// Most tokens of each answer.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     max_tokens: u64,
@@ -74,9 +77,17 @@ impl Agent {
             What::Show { role } => {
                 let found = known(&role)?;
                 if printer.json {
-                    printer.document(&json!({ "name": role, "does": found.does, "prompt": found.prompt, "origin": found.origin.to_string() }));
+                    printer.document(&json!({
+                        "name": role, "does": found.does, "prompt": found.prompt, "contract": found.contract, "origin": found.origin.to_string(),
+                    }));
                 } else {
                     printer.data(&found.prompt);
+                    if let Some(contract) = &found.contract {
+                        printer.say(
+                            "contract (for steps that say `contract: role`; a file `roles/NAME.md` has its own as TOML between two lines of `+++`):",
+                        );
+                        printer.say(serde_json::to_string_pretty(contract).unwrap_or_default());
+                    }
                     printer.say(format!("from: {}", found.origin));
                 }
             }
@@ -100,10 +111,13 @@ impl RunAgent {
 
     /// A workflow of one step, in the native language.
     fn workflow(&self) -> String {
-        let step = json!({
+        let mut step = json!({
             "id": "agent", "type": "agent", "outputs": ["answer"],
             "params": { "role": self.role, "prompt": "${task}", "max_tokens": self.max_tokens, "tools": self.tools },
         });
+        if self.contract {
+            step["params"]["contract"] = "role".into();
+        }
         let inputs = json!({ "task": { "type": "string", "required": true } });
         json!({ "name": format!("agent-{}", self.role), "inputs": inputs, "outputs": ["answer"], "steps": [step] }).to_string()
     }

@@ -13,6 +13,7 @@ mod leftovers;
 mod machine;
 mod money;
 mod random;
+mod roles;
 mod rounds;
 mod server;
 mod torture;

@@ -65,6 +65,12 @@ const PARAMS: &[Param] = &[
         "What else has to hold of it: an expression such as `output.confidence > 0.8`, `range: score min:0 max:1`, `type: list`, `format: email`.",
     )
     .read_as(Syntax::Raw),
+    Param::optional(
+        "contract",
+        ParamType::Word(&["role"]),
+        "`role`: its answer has to be what its role's contract says, as far as `output_schema` and `rules` do not say otherwise.",
+    )
+    .read_as(Syntax::Raw),
     Param::optional("max_reasks", ParamType::Integer(0, 10), "How often the model is asked to correct an answer that does not hold.").or("2"),
     Param::optional("use_memory", ParamType::Boolean, "Read for the predecessors' files; there is no memory across runs in this release."),
     Param::optional("estimated_tokens", ParamType::Integer(0, 100_000_000), "Read for the predecessors' files; bounds are computed, not estimated."),
