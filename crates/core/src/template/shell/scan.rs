@@ -2,6 +2,7 @@
 //! which quotes and which command it stands in.
 
 mod heredoc;
+mod pipeline;
 mod report;
 
 use std::collections::BTreeSet;
@@ -13,8 +14,9 @@ use super::super::piece::{self, Braces, Piece};
 use super::super::problem::Problem;
 use super::super::reference::Reference;
 use super::braces::{self, Braced, Form};
-use super::words::{self, Reader, Word};
+use super::words::{Reader, Word};
 use super::{ShellText, Slot};
+use pipeline::{Group, Pipeline};
 
 /// Where a piece of text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +41,6 @@ struct Use {
     is_bare: bool,
     /// Something has been said about it already.
     is_settled: bool,
-}
-
-/// What is known of the commands of one pipeline.
-struct Pipeline {
-    words: Vec<Word>,
-    uses_from: usize,
-    is_piped: bool,
-    next_is_target: bool,
-    /// The interpreter among the commands of this line that reads code from its input.
-    reads_code: Option<String>,
-    cases: usize,
 }
 
 struct Scan<'t> {
@@ -85,7 +76,7 @@ pub(super) fn scan(text: &str, names: &Names) -> (ShellText, Vec<Problem>) {
         read: Vec::new(),
         depth: 0,
     };
-    scan.commands(End::Text);
+    scan.commands(End::Text, None);
     scan.warn_unset();
     let parsed = ShellText { command: scan.out, slots: scan.slots, references: scan.references };
     (parsed, scan.problems)
@@ -132,18 +123,16 @@ impl Scan<'_> {
         self.depth -= 1;
     }
 
-    fn commands(&mut self, end: End) {
-        let mut pipeline =
-            Pipeline { words: Vec::new(), uses_from: self.uses.len(), is_piped: false, next_is_target: false, reads_code: None, cases: 0 };
+    /// Reads a list of commands; gives the interpreter among them that reads code from the input of the group around.
+    fn commands(&mut self, end: End, around: Option<Group>) -> Option<String> {
+        let mut pipeline = Pipeline::new(self.uses.len(), around);
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' => self.copy(),
-                b'\n' => {
-                    self.end_command(&mut pipeline, false);
-                    self.copy();
-                    let reader = pipeline.reads_code.take();
-                    self.read_heredocs(reader.as_deref());
+                b'\\' if self.ahead(1) == Some(b'\n') => {
+                    self.copy_escaped();
                 }
+                b'\n' => self.newline(&mut pipeline),
                 b'#' => {
                     while self.peek().is_some_and(|byte| byte != b'\n') {
                         self.copy();
@@ -153,49 +142,21 @@ impl Scan<'_> {
                     self.copy();
                     self.redirect(&mut pipeline);
                 }
-                b';' | b'&' => {
-                    self.end_command(&mut pipeline, false);
-                    self.copy();
-                }
-                b'|' => {
-                    let is_pipe = self.ahead(1) != Some(b'|');
-                    self.end_command(&mut pipeline, is_pipe);
-                    self.copy();
-                    if matches!(self.peek(), Some(b'|' | b'&')) {
-                        self.copy();
-                    }
-                }
+                b';' | b'&' => self.semicolon(&mut pipeline),
+                b'|' => self.bar(&mut pipeline),
                 b'<' | b'>' => self.redirect(&mut pipeline),
                 b'(' => self.subshell(&mut pipeline),
-                b')' if end == End::Paren && pipeline.cases == 0 => {
-                    self.end_command(&mut pipeline, false);
-                    self.copy();
-                    return;
-                }
                 b')' => {
-                    self.end_command(&mut pipeline, false);
-                    self.copy();
+                    if self.close_paren(&mut pipeline, end) {
+                        return pipeline.into_reader();
+                    }
                 }
                 b'`' if end == End::Backtick => break,
                 _ => self.add_word(&mut pipeline, end),
             }
         }
         self.end_command(&mut pipeline, false);
-    }
-
-    fn add_word(&mut self, pipeline: &mut Pipeline, end: End) {
-        let is_target = std::mem::take(&mut pipeline.next_is_target);
-        let is_command = words::is_command_position(&pipeline.words);
-        let mut word = self.word(end);
-        word.is_target = is_target;
-        if is_command && !is_target {
-            match word.text.as_str() {
-                "case" => pipeline.cases += 1,
-                "esac" => pipeline.cases = pipeline.cases.saturating_sub(1),
-                _ => {}
-            }
-        }
-        pipeline.words.push(word);
+        pipeline.into_reader()
     }
 
     fn word(&mut self, end: End) -> Word {
@@ -262,7 +223,9 @@ impl Scan<'_> {
 
     fn backtick(&mut self) {
         self.copy();
-        self.nested(|scan| scan.commands(End::Backtick));
+        self.nested(|scan| {
+            scan.commands(End::Backtick, None);
+        });
         self.copy();
     }
 
@@ -279,7 +242,9 @@ impl Scan<'_> {
             self.nested(Self::arithmetic);
         } else if rest.starts_with("$(") {
             (0..2).for_each(|_| self.copy());
-            self.nested(|scan| scan.commands(End::Paren));
+            self.nested(|scan| {
+                scan.commands(End::Paren, None);
+            });
         } else if rest.starts_with("$$") {
             (0..2).for_each(|_| self.copy());
         } else {
@@ -434,61 +399,5 @@ impl Scan<'_> {
             }
             self.copy();
         }
-    }
-
-    fn subshell(&mut self, pipeline: &mut Pipeline) {
-        let (start, uses_from) = (self.at, self.uses.len());
-        self.end_command(pipeline, false);
-        self.copy();
-        self.nested(|scan| scan.commands(End::Paren));
-        let text = &self.text[start..self.at];
-        if text.starts_with("((") && text.ends_with("))") {
-            self.refuse(uses_from..self.uses.len(), &Reader::Arithmetic);
-        }
-        // What follows belongs to the subshell: its redirections and its pipe.
-        pipeline.uses_from = uses_from;
-    }
-
-    fn redirect(&mut self, pipeline: &mut Pipeline) {
-        if matches!((self.peek(), self.ahead(1)), (Some(b'<' | b'>'), Some(b'('))) {
-            (0..2).for_each(|_| self.copy());
-            self.nested(|scan| scan.commands(End::Paren));
-            return;
-        }
-        let rest = self.rest();
-        if rest.starts_with("<<") && !rest.starts_with("<<<") {
-            (0..2).for_each(|_| self.copy());
-            return self.heredoc();
-        }
-        let length = rest.bytes().take(3).take_while(|byte| matches!(byte, b'<' | b'>')).count();
-        (0..length).for_each(|_| self.copy());
-        if matches!(self.peek(), Some(b'&' | b'|')) {
-            self.copy();
-        }
-        pipeline.next_is_target = true;
-    }
-
-    fn end_command(&mut self, pipeline: &mut Pipeline, is_pipe: bool) {
-        let words = std::mem::take(&mut pipeline.words);
-        pipeline.next_is_target = false;
-        let finding = words::judge(&words);
-        self.assigned.extend(finding.assigned);
-        for (uses, reader) in finding.refused {
-            self.refuse(uses, &reader);
-        }
-        if let Some(reader) = finding.reads_code {
-            if pipeline.is_piped {
-                self.refuse(pipeline.uses_from..self.uses.len(), &Reader::Program(reader.clone()));
-            }
-            pipeline.reads_code = Some(reader);
-        }
-        for uses in finding.split {
-            self.warn_split(uses);
-        }
-        // A use that nothing was said about is fine where it stands; an outer command may still refuse it.
-        if !is_pipe {
-            pipeline.uses_from = self.uses.len();
-        }
-        pipeline.is_piped = is_pipe;
     }
 }

@@ -1,5 +1,7 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "whether a shell runs a value as code, only a shell can tell")]
 
+mod readers;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
