@@ -116,6 +116,11 @@ impl Contract {
         problems
     }
 
+    /// The scripts that judge as well, in order.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(Rule::script)
+    }
+
     /// Reads an answer that ended for this reason.
     #[must_use]
     pub fn read(&self, text: &str, finish_reason: &str) -> Reading {

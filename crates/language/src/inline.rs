@@ -26,6 +26,20 @@ pub(crate) struct Files<'a> {
     pub(crate) around: &'a [String],
 }
 
+impl Files<'_> {
+    /// A file that this one names: its text and its path. Looked for beside this one first.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn find(&self, named: &str) -> Result<(String, String), String> {
+        let beside = self.around.last().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| format!("{folder}/{named}"));
+        match beside.and_then(|path| Some(((self.read)(&path).ok()?, path))) {
+            Some(found) => Ok(found),
+            None => (self.read)(named).map(|text| (text, named.to_owned())),
+        }
+    }
+}
+
 /// Reads the workflows that are steps of this one, and puts their steps inside.
 pub(crate) fn inline(definition: &mut Definition, files: Files<'_>, problems: &mut Vec<Diagnostic>) {
     let before = problems.len();
@@ -50,11 +64,9 @@ fn of_step(step: &mut Step, files: Files<'_>, steps: &mut usize, problems: &mut 
     let place = format!("steps.{}.params.workflow", step.id);
     let named = step.params.get("workflow").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut refuse = |code, message: String, help: &str| problems.push(Diagnostic::error(code, &place, message).help(help));
-    let beside = around.last().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| format!("{folder}/{named}"));
-    let found = beside.into_iter().chain([named.clone()]).map(|path| (read(&path), path)).find(|(text, _)| text.is_ok());
-    let Some((Ok(text), path)) = found else {
-        let why = read(&named).err().unwrap_or_default();
-        return refuse(Code::UnknownWorkflow, format!("the workflow `{named}` cannot be read: {why}"), "name a file beside this one");
+    let (text, path) = match files.find(&named) {
+        Ok(found) => found,
+        Err(why) => return refuse(Code::UnknownWorkflow, format!("the workflow `{named}` cannot be read: {why}"), "name a file beside this one"),
     };
     if around.contains(&path) {
         let way = around.iter().chain([&path]).cloned().collect::<Vec<_>>().join(" → ");

@@ -8,6 +8,7 @@
 
 mod build;
 mod check;
+mod custom;
 mod dialect;
 mod expand;
 mod inline;
@@ -110,6 +111,7 @@ fn load_at(text: &str, files: inline::Files<'_>) -> Loaded {
     let source_map = SourceMap::new(tree, steps);
     if let Some(definition) = &mut definition {
         let mut problems = Vec::new();
+        custom::resolve(definition, files, &mut problems);
         inline::inline(definition, files, &mut problems);
         for mut problem in problems {
             problem.place.span = source_map.span(&problem.place.path);

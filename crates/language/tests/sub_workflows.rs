@@ -122,3 +122,21 @@ fn many_files_that_name_one_another_end_soon() {
     let (_, told) = self::loaded(&files);
     assert!(told.contains("more than 8 deep"), "{}", &told[..told.len().min(600)]);
 }
+
+#[test]
+fn rules_in_files_of_their_own_are_read_beside_the_workflow_that_names_them() {
+    let asks = "name: w\nsteps: [{id: a, type: agent, provider: simulated, prompt: x, rules: ['custom: high', 'output > 1']}]\n";
+    let (found, told) = loaded(&[("main.yaml", asks), ("rules/high.lua", "return output > 3\n")]);
+    let definition = found.definition.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(definition.steps[0].params["rules"][0], "script: -- rules/high.lua\nreturn output > 3\n", "a run is pinned to it");
+    let main = MAIN.replace("parts/build.yaml, inputs: {what: '${intro}'}", "parts/asks.yaml").replace("outputs: [report]}", "outputs: []}");
+    let main = main.replace("value: '${report} ${steps.build.size}'", "value: x").replace("outputs: [report]\n", "");
+    let (found, told) =
+        loaded(&[("main.yaml", &main), ("parts/asks.yaml", asks), ("parts/rules/high.lua", "return true"), ("rules/high.lua", "return false")]);
+    let definition = found.definition.unwrap_or_else(|| panic!("{told}"));
+    assert!(definition.steps[1].steps[0].params["rules"][0].as_str().is_some_and(|rule| rule.ends_with("return true")));
+    let (found, told) = loaded(&[("main.yaml", asks)]);
+    assert!(found.definition.is_none() && told.contains("`rules/high.lua`: there is no such file"), "{told}");
+    let (_, told) = loaded(&[("main.yaml", &asks.replace("custom: high", "custom: ../high"))]);
+    assert!(told.contains("names no file"), "{told}");
+}

@@ -32,3 +32,20 @@ fn a_contract_that_is_not_there_is_told_at_the_step() {
         machine.run(&["run", "w.yaml"]).exits(2).says("w.yaml:3").says(says);
     }
 }
+
+#[test]
+fn a_rule_in_a_file_of_its_own_judges_the_answer() {
+    let machine = Machine::new();
+    let answer = |text: &str| Rule::new(Reply::text(text)).times(1);
+    let script = Script::default().rule(answer("{\"total\": 5, \"parts\": [1, 2]}")).rule(answer("{\"total\": 3, \"parts\": [1, 2]}"));
+    let server = Server::start(&machine, script);
+    machine.write(
+        "rules/adds_up.lua",
+        "local sum = 0\nfor _, part in ipairs(output.parts) do sum = sum + part end\nif sum == output.total then return true end\nreturn { valid = false, message = 'the parts are ' .. sum .. ', and not ' .. output.total }\n",
+    );
+    machine.write("w.yaml", "name: w\noutputs: [total]\nsteps: [{id: a, type: agent, prompt: Add, max_tokens: 99, rules: ['custom: adds_up'], outputs: [total, parts]}]\n");
+    let done = machine.run(&["run", "w.yaml", "--json"]).exits(0).json();
+    assert_eq!((&done["outputs"]["total"], &done["calls"]), (&json!(3), &json!(2)));
+    let prompts: Vec<String> = server.requests(&machine).iter().map(|request| request.prompt.clone()).collect();
+    assert!(prompts[1].contains("the parts are 3, and not 5"), "{prompts:?}");
+}

@@ -1,4 +1,4 @@
-//! Rules over an answer: `type:`, `range:`, `format:`, `schema:`, and expressions over `output`.
+//! Rules over an answer: `type:`, `range:`, `format:`, `schema:`, expressions over `output`, and scripts.
 //!
 //! ```text
 //! output.confidence > 0.8        an expression that has to hold; `output` is the whole answer
@@ -6,9 +6,11 @@
 //! type: integer                  as in a JSON Schema; also str, int, float, bool, list, dict
 //! format: email                  as in a JSON Schema
 //! schema: {"type": "object"}     a schema of its own
+//! script: return output > 3      Lua that sees `output` and returns `true`, or `{valid = …, message = …}`
+//! custom: NAME                   the same from the file `rules/NAME.lua`, which the loader puts in its place
 //! ```
 //!
-//! A rule is never code: expressions are those of `when:`, with no names but `output` and bounded in every way.
+//! Expressions are those of `when:`, with no names but `output` and bounded in every way. A script is not run here: it is a call of the step like any other.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -32,8 +34,15 @@ pub struct Rule {
 #[derive(Debug, Clone)]
 enum Kind {
     Schema(Arc<Checker>),
-    Range { property: Option<String>, min: Option<f64>, max: Option<f64> },
+    Range {
+        property: Option<String>,
+        min: Option<f64>,
+        max: Option<f64>,
+    },
     Holds(Box<Expression>),
+    Script(String),
+    /// A script whose file was not read.
+    Custom,
 }
 
 /// Types by the words of the predecessor, which were Python's.
@@ -80,6 +89,16 @@ impl Rule {
             schema(&json!({ "type": "string", "format": if rest == "url" { "uri" } else { rest } }))?
         } else if let Some(rest) = rest("range:") {
             range(rest).map_err(&wrong)?
+        } else if let Some(source) = rest("script:") {
+            if source.is_empty() {
+                return Err(wrong("has no script".to_owned()));
+            }
+            Kind::Script(source.to_owned())
+        } else if let Some(name) = rest("custom:") {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+                return Err(wrong("names no file `rules/NAME.lua`: a name has letters, digits, `_` and `-`".to_owned()));
+            }
+            Kind::Custom
         } else if rest("semantic:").is_some() {
             return Err(wrong("asks a model, which is not in this release".to_owned()));
         } else {
@@ -96,7 +115,12 @@ impl Rule {
         Ok(Self { text: text.to_owned(), kind })
     }
 
-    /// Whether a value is as it has to be.
+    /// The script that judges, if it is one.
+    pub(super) fn script(&self) -> Option<&str> {
+        if let Kind::Script(source) = &self.kind { Some(source) } else { None }
+    }
+
+    /// Whether a value is as it has to be, as far as that can be said here.
     pub(super) fn check(&self, value: &Value) -> Result<(), Problem> {
         match &self.kind {
             Kind::Schema(checker) => checker.problems(value, 1).pop().map_or(Ok(()), Err),
@@ -111,6 +135,8 @@ impl Rule {
                 }
                 Ok(())
             }
+            Kind::Script(_) => Ok(()),
+            Kind::Custom => Err(Problem { path: String::new(), message: format!("the file of the rule `{}` was not read", self.text) }),
             Kind::Holds(expression) => {
                 let fails = |why: &str| Problem { path: String::new(), message: format!("the rule `{}` {why}", self.text) };
                 match expression.evaluate(&Output(value)).map(Cow::into_owned) {

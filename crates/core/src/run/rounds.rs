@@ -76,7 +76,7 @@ impl RunState {
 
     /// A round of a loop has ended. What it gave is gathered from its steps, unless a fork brings it.
     pub(super) fn on_round_ended(&mut self, ix: NodeIx, brought: Option<&Payload>, went_past_failure: bool) {
-        let gave = Arc::new(brought.map_or_else(|| self.results_inside(ix), Payload::value));
+        let gave = Arc::new(brought.map_or_else(|| self.results_of_round(ix), Payload::value));
         let went_past_failure = went_past_failure || self.is_past_failure_inside(ix);
         let rounds = self.steps[ix].rounds.get_or_insert_default();
         rounds.under_way = false;
@@ -89,6 +89,16 @@ impl RunState {
             rounds.ended.pop();
             rounds.under_way = true;
         }
+    }
+
+    /// What the steps of a round gave, by their ids: `null` for one that failed and was allowed to; one that was left out has no place among them.
+    fn results_of_round(&self, ix: NodeIx) -> Value {
+        let mut results = self.results_inside(ix);
+        let failed = self.program.nodes[ix].children.iter().filter(|child| self.steps[**child].status == StepStatus::Failed);
+        if let Value::Object(results) = &mut results {
+            results.extend(failed.map(|child| (self.program.nodes[*child].step.id.to_string(), Value::Null)));
+        }
+        results
     }
 
     /// The results of the steps of a group that succeeded, by their ids.

@@ -62,7 +62,8 @@ const PARAMS: &[Param] = &[
     Param::optional(
         "rules",
         ParamType::Texts,
-        "What else has to hold of it: an expression such as `output.confidence > 0.8`, `range: score min:0 max:1`, `type: list`, `format: email`.",
+        "What else has to hold of it: an expression such as `output.confidence > 0.8`, `range: score min:0 max:1`, `type: list`, `format: email`, `script: LUA` that returns \
+         whether it does, or `custom: NAME` for one in `rules/NAME.lua`.",
     )
     .read_as(Syntax::Raw),
     Param::optional(
@@ -196,7 +197,7 @@ impl StepKind for Agent {
             Turn::Failed(failure, tries) => Next::TryAgain(failure, tries),
             Turn::Tool(request, class) => Next::Act(*request, class),
             Turn::Ask(messages) => follow(cx, &params, journal, messages),
-            Turn::Answered(answer) => answer::finish(cx, &params, journal, answer),
+            Turn::Answered(answer, verdicts) => answer::finish(cx, &params, journal, answer, &verdicts),
             Turn::Unreadable(why) => Next::FailForGood(invalid(format!("the model left no readable answer: {why}"))),
         }
     }

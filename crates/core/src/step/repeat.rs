@@ -57,7 +57,7 @@ impl StepKind for Loop {
 
     fn results(&self) -> &'static [(&'static str, &'static str)] {
         &[
-            ("results", "The main result of the last step of each round."),
+            ("results", "The main result of the last step of each round that was not left out; `null` where it failed and was allowed to."),
             ("rounds", "The results of each step of each round, by its id."),
             ("last", "The main result of the last round; `null` if there was none."),
             ("iterations", "How many rounds there were."),

@@ -336,6 +336,77 @@ fn no_key_of_an_answer_takes_the_place_of_what_is_known_of_it() {
     assert_eq!(value["score"], 7);
 }
 
+/// What the script of a rule gives.
+fn verdict(value: Value) -> Outcome {
+    gave(value)
+}
+
+fn judged() -> Step {
+    let schema = json!({"type": "object", "required": ["score"]});
+    let rules = json!(["script: -- rules/high.lua\nreturn output.score > 3", "output.score > 0", "script: return true"]);
+    agent("a", "score it").param("output_schema", schema).param("rules", rules)
+}
+
+#[test]
+fn scripts_judge_an_answer_that_holds_otherwise_and_each_is_a_call() {
+    let mut run = Harness::start(workflow(vec![judged()]));
+    run.settle("a", 0, says("{\"score\": 2}"));
+    let Request::Script(script) = due(&run) else { panic!("no script is asked") };
+    assert_eq!((script.source.as_str(), &script.inputs["output"]), ("-- rules/high.lua\nreturn output.score > 3", &json!({"score": 2})));
+    run.crash();
+    assert_eq!(run.open(), ["a/0/1/1+1"], "it does no harm a second time");
+    run.settle("a", 0, verdict(json!({"valid": false, "message": "too low"})));
+    run.settle("a", 0, verdict(json!(true)));
+    let again = model(&run);
+    let Part::Text(told) = &again.messages.last().expect("a message").parts[0] else { panic!("no text") };
+    assert!(told.contains("too low") && !told.contains("score it"), "{told}");
+    run.settle("a", 0, says("{\"score\": 7}"));
+    run.settle("a", 0, verdict(json!({"result": true})));
+    run.settle("a", 0, verdict(json!(true)));
+    assert_eq!((run.status(), &run.value("a")["score"]), (RunStatus::Completed, &json!(7)));
+    assert_eq!(run.state.charged.calls, 2, "only answers cost");
+}
+
+#[test]
+fn scripts_cannot_make_a_model_be_asked_for_ever_and_must_say_something() {
+    let mut run = Harness::start(workflow(vec![judged()]));
+    for _ in 0..3 {
+        run.settle("a", 0, says("{\"score\": 2}"));
+        run.settle("a", 0, verdict(json!(false)));
+        run.settle("a", 0, verdict(json!(true)));
+    }
+    assert_eq!((run.status(), run.failure("a").class), (RunStatus::Failed, FailureClass::Refused));
+    assert!(run.failure("a").message.contains("`rules/high.lua` does not hold"), "{:?}", run.failure("a"));
+    for said in [json!(null), json!("yes"), json!({"ok": true}), json!(1)] {
+        let mut run = Harness::start(workflow(vec![judged()]));
+        run.settle("a", 0, says("{\"score\": 2}"));
+        run.settle("a", 0, verdict(said.clone()));
+        assert_eq!((run.status(), run.failure("a").class), (RunStatus::Failed, FailureClass::Invalid), "{said}");
+    }
+    let mut run = Harness::start(workflow(vec![judged()]));
+    run.settle("a", 0, says("{\"score\": 2}"));
+    run.settle("a", 0, Outcome::Failed { failure: Failure::new(FailureClass::Refused, "attempt to index nil"), metering: Metering::None });
+    assert!(run.failure("a").message.contains("`rules/high.lua` cannot be judged: attempt to index nil"), "{:?}", run.failure("a"));
+}
+
+#[test]
+fn a_tool_called_script_is_no_verdict() {
+    let step = judged().param("tools", json!(["script"]));
+    let mut run = Harness::start(workflow(vec![step]));
+    run.settle("a", 0, wants(&[("t", "script", r#"{"script":"return 1"}"#)]));
+    run.settle("a", 0, gave(json!(1)));
+    assert_eq!(results(&run)[0].0, "t");
+    for _ in 0..2 {
+        run.settle("a", 0, says("{\"score\": 2}"));
+        run.settle("a", 0, verdict(json!(false)));
+        run.settle("a", 0, verdict(json!(true)));
+    }
+    run.settle("a", 0, says("{\"score\": 4}"));
+    run.settle("a", 0, verdict(json!(true)));
+    run.settle("a", 0, verdict(json!(true)));
+    assert_eq!(run.status(), RunStatus::Completed);
+}
+
 #[test]
 fn one_that_never_holds_fails_after_so_many_questions() {
     for (reasks, calls) in [(0, 1), (1, 2), (2, 3)] {

@@ -151,6 +151,12 @@ fn a_failure_that_is_tolerated_in_any_round_makes_the_run_partial() {
     run.done("a");
     run.done("b");
     assert_eq!(run.status(), RunStatus::Partial);
+    let mut run = Harness::start(workflow(vec![counted(2, vec![noop_of("a", json!(1)), noop_of("b", json!(2)).on_failure(OnFailure::Skip)])]));
+    run.done("a");
+    run.fails("b", FailureClass::Refused);
+    run.done("a");
+    run.done("b");
+    assert_eq!(run.value("l")["results"], json!([null, 2]), "and its place holds nothing of another step");
     let mut run = Harness::start(workflow(vec![counted(1, vec![noop("a")]).or_value(json!({ "results": [] }))]));
     run.fails("a", FailureClass::Refused);
     assert_eq!((run.step("l"), &run.value("l")["results"]), (StepStatus::Succeeded, &json!([])));

@@ -4,12 +4,16 @@ use serde_json::{Map, Value};
 
 use super::turns::{answers, in_a_row};
 use super::{Agent, Params, follow};
-use crate::call::{Failure, FailureClass, Message, ModelAnswer, Outcome};
+use crate::call::{Failure, FailureClass, Message, ModelAnswer, Outcome, Request, ScriptRequest};
 use crate::contract::{Broken, Contract, Problem, Reading, ask_again};
+use crate::definition::EffectClass;
 use crate::step::{Next, StepCx, StepKind, map_outputs};
 
 /// Questions for a corrected answer, for runs whose definition is older than the parameter.
 const REASKS_DEFAULT: u32 = 2;
+
+/// Most memory of a script that judges an answer, in bytes.
+const SCRIPT_BYTES_MAX: u64 = 64 << 20;
 
 /// What an answer has to be, if that is anything.
 pub(super) enum Wanted {
@@ -56,7 +60,7 @@ impl Wanted {
 }
 
 /// Judges the last answer.
-pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answer: ModelAnswer) -> Next {
+pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answer: ModelAnswer, verdicts: &[Outcome]) -> Next {
     if answer.finish_reason == "refusal" {
         let said = if answer.text.is_empty() { "it gave no reason".to_owned() } else { answer.text };
         let failure = Failure::new(FailureClass::Refused, format!("the model `{}` refused to answer", answer.model));
@@ -71,6 +75,12 @@ pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answ
         };
         match contract.read(&answer.text, &answer.finish_reason) {
             Reading::Holds { value, mends } => {
+                match judged(&contract, &value, verdicts) {
+                    Judged::Holds => {}
+                    Judged::Next(request) => return Next::Act(Request::Script(request), EffectClass::Pure),
+                    Judged::Breaks(problems) => return broken(cx, params, journal, &answer, Broken::Shape, &problems),
+                    Judged::Unknown(failure) => return Next::FailForGood(failure),
+                }
                 if let Value::Object(map) = &value {
                     result.extend(map.iter().map(|(name, value)| (name.clone(), value.clone())));
                 }
@@ -90,6 +100,55 @@ pub(super) fn finish(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answ
         Ok(outputs) => Next::Done(outputs),
         Err(failure) => Next::FailForGood(failure),
     }
+}
+
+/// What the scripts of a contract say.
+enum Judged {
+    Holds,
+    /// This one has not said anything yet.
+    Next(ScriptRequest),
+    Breaks(Vec<Problem>),
+    Unknown(Failure),
+}
+
+fn judged(contract: &Contract, value: &Value, verdicts: &[Outcome]) -> Judged {
+    let mut problems = Vec::new();
+    let mut verdicts = verdicts.iter();
+    for source in contract.scripts() {
+        let name = source.lines().next().unwrap_or_default().trim_start_matches("--").trim();
+        let message = match verdicts.next() {
+            None => {
+                let inputs = Map::from_iter([("output".to_owned(), value.clone())]);
+                let (language, source) = ("lua".to_owned(), source.to_owned());
+                return Judged::Next(ScriptRequest { language, source, inputs, memory_bytes_max: SCRIPT_BYTES_MAX });
+            }
+            Some(Outcome::Succeeded { value, .. }) => match verdict(&value.value()) {
+                Some(Ok(())) => continue,
+                Some(Err(why)) => why.unwrap_or_else(|| format!("the rule `{name}` does not hold")),
+                None => {
+                    let why = format!("the rule `{name}` returned neither true nor false, nor a table with `valid`");
+                    return Judged::Unknown(Failure::new(FailureClass::Invalid, why));
+                }
+            },
+            Some(Outcome::Failed { failure, .. }) => {
+                return Judged::Unknown(Failure { message: format!("the rule `{name}` cannot be judged: {}", failure.message), ..failure.clone() });
+            }
+            Some(Outcome::InDoubt { evidence }) => return Judged::Unknown(Failure::new(FailureClass::Rejected, evidence.clone())),
+        };
+        problems.push(Problem { path: String::new(), message });
+    }
+    if problems.is_empty() { Judged::Holds } else { Judged::Breaks(problems) }
+}
+
+/// What a script returned: that the answer holds, or why not.
+fn verdict(value: &Value) -> Option<Result<(), Option<String>>> {
+    let value = value.get("result").unwrap_or(value);
+    let (valid, message) = match value {
+        Value::Bool(valid) => (*valid, None),
+        Value::Object(said) => (said.get("valid")?.as_bool()?, said.get("message").and_then(Value::as_str).map(str::to_owned)),
+        _ => return None,
+    };
+    Some(if valid { Ok(()) } else { Err(message) })
 }
 
 /// The answer is not what it has to be: the model is told so, if it may be asked again.

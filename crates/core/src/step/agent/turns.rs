@@ -17,8 +17,8 @@ pub(super) enum Turn {
     Tool(Box<Request>, EffectClass),
     /// The model goes on, with these messages first.
     Ask(Vec<Message>),
-    /// The model is done.
-    Answered(ModelAnswer),
+    /// The model is done; and what the scripts of its contract have said of the answer so far.
+    Answered(ModelAnswer, Vec<Outcome>),
     /// The answer cannot be read.
     Unreadable(String),
 }
@@ -29,10 +29,28 @@ pub(super) fn answers(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Answers at the end of the journal that came one after the other, without a tool in between.
+/// Answers at the end of the journal that came one after the other, without a tool in between. What a contract's scripts said of one is no tool.
 pub(super) fn in_a_row(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
-    let row = asked.iter().zip(journal).rev().take_while(|(asked, _)| matches!(asked, None | Some(Family::Model)));
-    u32::try_from(row.filter(|(asked, outcome)| is_answer(**asked, outcome)).count()).unwrap_or(u32::MAX)
+    let (mut row, mut acted) = (0, false);
+    for (asked, outcome) in asked.iter().zip(journal).rev() {
+        match asked {
+            None => {}
+            Some(Family::Model) if !is_answer(*asked, outcome) => {}
+            Some(Family::Model) => {
+                if acted && wants_tools(outcome) {
+                    break;
+                }
+                (row, acted) = (row + 1, false);
+            }
+            Some(_) => acted = true,
+        }
+    }
+    row
+}
+
+fn wants_tools(outcome: &Outcome) -> bool {
+    let Outcome::Succeeded { value, .. } = outcome else { return false };
+    value.parse::<ModelAnswer>().is_ok_and(|answer| answer.parts.iter().any(|part| matches!(part, Part::ToolCall { .. })))
 }
 
 fn is_answer(asked: Option<Family>, outcome: &Outcome) -> bool {
@@ -84,7 +102,8 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
     if answer.finish_reason == "pause" {
         return Turn::Ask(Vec::new());
     }
-    Turn::Answered(answer)
+    let verdicts = since_asked.iter().zip(since).filter(|(asked, _)| **asked == Some(Family::Script)).map(|(_, outcome)| outcome.clone());
+    Turn::Answered(answer, verdicts.collect())
 }
 
 fn is_hop(outcome: &Outcome) -> bool {
