@@ -193,6 +193,10 @@ impl Roles {
         if prompt.is_empty() {
             return Err(Error { file: file.to_owned(), message: format!("the role `{name}` has no instructions") });
         }
+        if contract.as_ref().is_some_and(|contract| contract.rules.iter().any(|rule| rule.trim_start().starts_with("custom:"))) {
+            let message = format!("the contract of the role `{name}` has a rule in a file of its own: write it out as `script: …`");
+            return Err(Error { file: file.to_owned(), message });
+        }
         if let Some(Err(why)) = contract.as_ref().map(|contract| Contract::new(contract.output_schema.clone(), &contract.rules)) {
             return Err(Error { file: file.to_owned(), message: format!("the contract of the role `{name}` cannot be used: {why}") });
         }
@@ -266,6 +270,7 @@ mod tests {
             ("+++\nschema = {}\n+++\nx", "no contract"),
             ("+++\noutput_schema = { type = 7 }\n+++\nx", "cannot be used"),
             ("+++\noutput_schema = {}\nrules = [\"type: nothing\"]\n+++\nx", "cannot be used"),
+            ("+++\noutput_schema = {}\nrules = [\"custom: mine\"]\n+++\nx", "write it out"),
         ] {
             write("roles/judge.md", text);
             let error = Roles::load(folder.path()).unwrap_err();
