@@ -1,9 +1,13 @@
 //! How texts lie in rows: as they are, or as a zstd frame behind a marker byte.
 
-use bytes::Bytes;
+use std::cell::RefCell;
 
-/// Texts up to this length stay as they are: readable in plain SQLite, and a small frame would save little.
-const PLAIN_BYTES_MAX: usize = 1024;
+use bytes::Bytes;
+use zstd::bulk::Compressor;
+
+/// Texts up to this length stay as they are: readable in plain SQLite, and a small frame would save little. What a step that only computes says stays below
+/// it; the question and the answer of a model, of which a conversation has thousands, do not, and half of them is the names of fields.
+const PLAIN_BYTES_MAX: usize = 512;
 
 /// SQLite's limit of a row; a frame that claims more is damaged.
 const TEXT_BYTES_MAX: u64 = 1_000_000_000;
@@ -15,10 +19,19 @@ const ZSTD: u8 = 1;
 
 const LEVEL: i32 = 1;
 
+thread_local! {
+    /// Making one costs more than a short text does.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(LEVEL).ok());
+}
+
+fn compress(text: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(text).ok())
+}
+
 /// What the row of a text holds.
 pub(crate) fn encode(text: &Bytes) -> Bytes {
     if text.len() > PLAIN_BYTES_MAX
-        && let Ok(frame) = zstd::bulk::compress(text, LEVEL)
+        && let Some(frame) = compress(text)
         && frame.len() + 1 < text.len()
     {
         return marked(ZSTD, &frame);
