@@ -15,6 +15,7 @@
 //! through a variable of the shell first.
 
 mod braces;
+mod programs;
 mod scan;
 mod words;
 

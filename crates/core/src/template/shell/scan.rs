@@ -14,7 +14,7 @@ use super::super::piece::{self, Braces, Piece};
 use super::super::problem::Problem;
 use super::super::reference::Reference;
 use super::braces::{self, Braced, Form};
-use super::words::{Reader, Word};
+use super::words::{Reader, Role, Word};
 use super::{ShellText, Slot};
 use pipeline::{Group, Pipeline};
 
@@ -160,7 +160,7 @@ impl Scan<'_> {
     }
 
     fn word(&mut self, end: End) -> Word {
-        let uses_from = self.uses.len();
+        let (start, uses_from) = (self.at, self.uses.len());
         let mut text = String::new();
         while let Some(byte) = self.peek() {
             match byte {
@@ -183,7 +183,8 @@ impl Scan<'_> {
                 }
             }
         }
-        Word { text, uses: uses_from..self.uses.len(), is_target: false }
+        let source = self.text[start..self.at].to_owned();
+        Word { text, source, uses: uses_from..self.uses.len(), role: Role::Argument }
     }
 
     fn single(&mut self) -> String {

@@ -2,15 +2,28 @@
 
 use std::ops::Range;
 
+use super::programs::{self, Code, Program, base_name};
+
 /// One word of a command.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
     /// Its text without quotes; what the shell puts in place is `\0`.
     pub(super) text: String,
+    /// As it is written.
+    pub(super) source: String,
     /// The uses of references in it, by position in the list of all.
     pub(super) uses: Range<usize>,
-    /// Whether it is the file of a redirection.
-    pub(super) is_target: bool,
+    pub(super) role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Role {
+    #[default]
+    Argument,
+    /// The file of a redirection.
+    Target,
+    /// What the command reads: `<<< text` or `<(commands)`.
+    Input,
 }
 
 /// Why a reference may not stand in a word.
@@ -37,40 +50,15 @@ pub(super) struct Finding {
 
 const RESERVED: [&str; 14] = ["{", "}", "!", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "time"];
 
-/// Commands whose arguments are a command again.
-const PREFIXES: [&str; 18] = [
-    "sudo", "doas", "env", "nohup", "exec", "command", "builtin", "nice", "ionice", "timeout", "stdbuf", "setsid", "chroot", "unshare", "busybox",
-    "find", "parallel", "time",
-];
-
 /// Commands that evaluate their arguments as shell text.
 const EVALUATORS: [&str; 4] = ["eval", "trap", "watch", "alias"];
 
 /// Programs whose arguments are code or become a remote or second command line.
-const CODE_TAKERS: [&str; 6] = ["awk", "gawk", "mawk", "nawk", "xargs", "ssh"];
-
-/// Interpreters: how the name begins, the flags that take code, and the flags that take another value.
-const INTERPRETERS: [(&str, &str, &str); 15] = [
-    ("sh", "c", "oO"),
-    ("bash", "c", "oO"),
-    ("dash", "c", "oO"),
-    ("zsh", "c", "oO"),
-    ("ksh", "c", "oO"),
-    ("ash", "c", "oO"),
-    ("su", "c", "sg"),
-    ("python", "c", "WX"),
-    ("perl", "eE", "I"),
-    ("ruby", "e", "Ir"),
-    ("node", "ep", "r"),
-    ("nodejs", "ep", "r"),
-    ("php", "r", "d"),
-    ("lua", "e", "l"),
-    ("osascript", "e", "l"),
-];
+const CODE_TAKERS: [&str; 7] = ["awk", "gawk", "mawk", "nawk", "xargs", "ssh", "script"];
 
 /// Whether a word after these is the command's name.
 pub(super) fn is_command_position(words: &[Word]) -> bool {
-    words.iter().all(|word| word.is_target || RESERVED.contains(&word.text.as_str()) || assigned_name(&word.text).is_some())
+    words.iter().all(|word| word.role != Role::Argument || RESERVED.contains(&word.text.as_str()) || assigned_name(&word.text).is_some())
 }
 
 /// The name that `name=…` or `name+=…` sets.
@@ -85,18 +73,17 @@ pub(super) fn judge(words: &[Word]) -> Finding {
     let mut finding = Finding::default();
     let mut at = 0;
     while let Some(word) = words.get(at) {
-        if let Some(name) = assigned_name(&word.text) {
-            finding.assigned.push(name.to_owned());
-        } else if word.is_target {
+        if word.role != Role::Argument {
             finding.split.push(word.uses.clone());
+        } else if let Some(name) = assigned_name(&word.text) {
+            finding.assigned.push(name.to_owned());
         } else if !RESERVED.contains(&word.text.as_str()) {
             break;
         }
         at += 1;
     }
-    let command: Vec<&Word> = words[at..].iter().filter(|word| !word.is_target).collect();
-    let targets = words[at..].iter().filter(|word| word.is_target);
-    finding.split.extend(targets.map(|word| word.uses.clone()));
+    let (command, others): (Vec<&Word>, Vec<&Word>) = words[at..].iter().partition(|word| word.role == Role::Argument);
+    finding.split.extend(others.iter().map(|word| word.uses.clone()));
     let Some(name) = command.first().map(|word| base_name(&word.text)) else {
         return finding;
     };
@@ -107,11 +94,11 @@ pub(super) fn judge(words: &[Word]) -> Finding {
     assignments(name, arguments, &mut finding);
     takers(name, &command, &mut finding);
     interpreters(&command, &mut finding);
+    if let Some(reader) = finding.reads_code.clone() {
+        let inputs: Vec<&Word> = words.iter().filter(|word| word.role == Role::Input).collect();
+        refuse(&inputs, &Reader::Program(reader), &mut finding);
+    }
     finding
-}
-
-fn base_name(text: &str) -> &str {
-    text.rsplit('/').next().unwrap_or(text)
 }
 
 fn assignments(name: &str, arguments: &[&Word], finding: &mut Finding) {
@@ -127,7 +114,7 @@ fn assignments(name: &str, arguments: &[&Word], finding: &mut Finding) {
 }
 
 fn takers(name: &str, command: &[&Word], finding: &mut Finding) {
-    let is_prefixed = PREFIXES.contains(&name);
+    let is_prefixed = programs::is_prefix(command[0]);
     for (at, word) in command.iter().enumerate() {
         let word = base_name(&word.text);
         if EVALUATORS.contains(&word) || CODE_TAKERS.contains(&word) {
@@ -150,63 +137,27 @@ fn refuse(words: &[&Word], reader: &Reader, finding: &mut Finding) {
 
 /// Looks for an interpreter among all words, since any command may run another (`docker run image sh -c …`).
 fn interpreters(command: &[&Word], finding: &mut Finding) {
+    if matches!(command[0].text.as_str(), "." | "source") && command.get(1).is_none_or(|file| file.text == "/dev/stdin") {
+        finding.reads_code = Some(command[0].text.clone());
+        return;
+    }
+    let is_prefixed = programs::is_prefix(command[0]);
     for (at, word) in command.iter().enumerate() {
-        let name = base_name(&word.text);
-        let Some((_, code_flags, value_flags)) = INTERPRETERS.iter().find(|(known, ..)| is_named(name, known)) else {
+        let is_called = at == 0 || is_prefixed;
+        let Some(program) = Program::of_word(word).or_else(|| Program::of_expansion(word).filter(|_| is_called)) else {
             continue;
         };
-        match code_of(&command[at + 1..], code_flags, value_flags) {
+        let name = if word.text.contains('\0') { word.source.trim_matches('"') } else { base_name(&word.text) };
+        match program.code_of(&command[at + 1..]) {
             Code::Argument(flag) => {
                 refuse(&command[at + 1..], &Reader::Program(format!("{name} {flag}")), finding);
                 return;
             }
-            Code::Input if at == 0 || PREFIXES.contains(&base_name(&command[0].text)) => {
+            Code::Input if is_called && program.reads_input => {
                 finding.reads_code = Some(name.to_owned());
                 return;
             }
-            Code::Input | Code::File => {}
+            Code::Input | Code::Words => {}
         }
     }
-}
-
-/// `python` also names `python3` and `python3.12`.
-fn is_named(name: &str, known: &str) -> bool {
-    name.strip_prefix(known).is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
-}
-
-/// Where an interpreter finds its code.
-enum Code {
-    Argument(String),
-    File,
-    Input,
-}
-
-fn code_of(arguments: &[&Word], code_flags: &str, value_flags: &str) -> Code {
-    let mut arguments = arguments.iter();
-    while let Some(word) = arguments.next() {
-        let text = word.text.as_str();
-        if matches!(text, "--eval" | "--print" | "--command") || text.starts_with("--eval=") {
-            return Code::Argument(text.to_owned());
-        }
-        if text == "-" || text == "-s" {
-            return Code::Input;
-        }
-        if text.starts_with("--") || text.contains('\0') {
-            // An unknown word may be a flag or nothing at all.
-            continue;
-        }
-        let Some(flags) = text.strip_prefix(['-', '+']) else {
-            return Code::File;
-        };
-        if flags.contains(|flag| code_flags.contains(flag)) {
-            return Code::Argument(text.to_owned());
-        }
-        if flags == "m" {
-            return Code::File;
-        }
-        if flags.ends_with(|flag| value_flags.contains(flag)) {
-            arguments.next();
-        }
-    }
-    Code::Input
 }

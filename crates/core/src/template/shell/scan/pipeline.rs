@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::super::words::{self, Reader, Word};
+use super::super::words::{self, Reader, Role, Word};
 use super::{End, Scan};
 
 /// The commands at hand that are joined by pipes, and what stands around them.
 pub(super) struct Pipeline {
-    pub(super) words: Vec<Word>,
-    pub(super) next_is_target: bool,
+    words: Vec<Word>,
+    /// What the next word is.
+    next_role: Role,
     /// Whether the command at hand has begun.
     is_begun: bool,
     /// The first use of the pipeline.
@@ -43,7 +44,7 @@ impl Pipeline {
     pub(super) fn new(uses_from: usize, around: Option<Group>) -> Self {
         let mut pipeline = Self {
             words: Vec::new(),
-            next_is_target: false,
+            next_role: Role::Argument,
             is_begun: false,
             uses_from,
             input: 0..0,
@@ -151,10 +152,10 @@ fn joined(input: &Range<usize>, bodies: &Range<usize>) -> Range<usize> {
 
 impl Scan<'_> {
     pub(super) fn add_word(&mut self, pipeline: &mut Pipeline, end: End) {
-        let is_target = std::mem::take(&mut pipeline.next_is_target);
-        let is_command = !is_target && words::is_command_position(&pipeline.words);
+        let role = std::mem::take(&mut pipeline.next_role);
+        let is_command = role == Role::Argument && words::is_command_position(&pipeline.words);
         let mut word = self.word(end);
-        word.is_target = is_target;
+        word.role = role;
         pipeline.is_begun = true;
         if pipeline.is_pattern() {
             let follows_in = pipeline.words.last().is_none_or(|last| last.text == "in");
@@ -243,12 +244,8 @@ impl Scan<'_> {
 
     pub(super) fn redirect(&mut self, pipeline: &mut Pipeline) {
         pipeline.is_begun = true;
-        if matches!((self.peek(), self.ahead(1)), (Some(b'<' | b'>'), Some(b'('))) {
-            (0..2).for_each(|_| self.copy());
-            self.nested(|scan| {
-                scan.commands(End::Paren, None);
-            });
-            return;
+        if self.ahead(1) == Some(b'(') {
+            return self.process(pipeline);
         }
         let rest = self.rest();
         if rest.starts_with("<<") && !rest.starts_with("<<<") {
@@ -260,12 +257,26 @@ impl Scan<'_> {
         if matches!(self.peek(), Some(b'&' | b'|')) {
             self.copy();
         }
-        pipeline.next_is_target = true;
+        pipeline.next_role = if length == 3 { Role::Input } else { Role::Target };
+    }
+
+    /// `<(commands)`, which the command at hand reads, or `>(commands)`, which read it.
+    fn process(&mut self, pipeline: &mut Pipeline) {
+        let uses_from = self.uses.len();
+        let is_input = self.peek() == Some(b'<');
+        let group = Group { input: pipeline.uses_from..uses_from, ..pipeline.group("") };
+        (0..2).for_each(|_| self.copy());
+        self.nested(|scan| {
+            scan.commands(End::Paren, (!is_input).then_some(group));
+        });
+        let role = if is_input { Role::Input } else { Role::Target };
+        pipeline.next_role = Role::Argument;
+        pipeline.words.push(Word { text: "\0".to_owned(), source: String::new(), uses: uses_from..self.uses.len(), role });
     }
 
     pub(super) fn end_command(&mut self, pipeline: &mut Pipeline, is_pipe: bool) {
         let words = std::mem::take(&mut pipeline.words);
-        pipeline.next_is_target = false;
+        pipeline.next_role = Role::Argument;
         pipeline.is_begun = false;
         let finding = words::judge(&words);
         self.assigned.extend(finding.assigned);

@@ -90,3 +90,89 @@ fn a_group_reads_a_script() {
         "cat <<EOF | (\n${a}\nEOF\ncat\n); echo x | sh",
     ]);
 }
+
+#[test]
+fn a_program_gives_a_text_to_a_shell() {
+    refused(&[
+        "flock f -c \"echo ${a}\"",
+        "flock -w 5 f --command \"echo ${a}\"",
+        "script -q -c \"echo ${a}\" f",
+        "runuser user -c \"echo ${a}\"",
+        "runuser -l user -c \"echo ${a}\"",
+        "su -c \"echo ${a}\"",
+        "su - user -c \"echo ${a}\"",
+        "su -s /bin/sh user -c \"echo ${a}\"",
+        "su user --command=\"echo ${a}\"",
+        "sg group -c \"echo ${a}\"",
+        "\"$SHELL\" -c \"echo ${a}\"",
+        "$SHELL -ec \"echo ${a}\"",
+        "exec ${SHELL:-/bin/sh} -c \"echo ${a}\"",
+        "$0 -c \"echo ${a}\"",
+        "\"$(command -v bash)\" -c \"echo ${a}\"",
+        "\"$HOME/bin/python3\" -c \"print(${a})\"",
+        "watch \"echo ${a}\"",
+        "env -S \"sh -c 'echo ${a}'\"",
+        "env --split-string=\"sh -c 'echo ${a}'\"",
+        "timeout 5 sh -c \"echo ${a}\"",
+        "nohup nice -n 5 setsid sh -c \"echo ${a}\"",
+        "unshare -r sh -c \"echo ${a}\"",
+        "nsenter -t 1 sh -c \"echo ${a}\"",
+        "chroot dir sh -c \"echo ${a}\"",
+        "doas busybox sh -c \"echo ${a}\"",
+        "docker exec c su user -c \"echo ${a}\"",
+        "sh -c\"echo ${a}\"",
+        "perl -I\"$HOME\" -e \"${a}\"",
+    ]);
+    accepted(&[
+        "flock f grep -c \"${a}\" f",
+        "flock \"${a}\" git -c x=y status",
+        "runuser -u user -- grep -c \"${a}\" f",
+        "${CC:-cc} -c \"${a}\"",
+        "\"$HOME/bin/run\" -c \"${a}\"",
+        "env A=\"${a}\" grep -S x",
+        "timeout 5 grep -c \"${a}\" f",
+        "chroot dir grep -c \"${a}\" f",
+        "git -c x=y log \"${a}\"",
+        "sh \"dir/${a}.sh\" -c x",
+        "./shell.sh -c \"${a}\"",
+        "echo su -m \"${a}\"",
+    ]);
+}
+
+#[test]
+fn a_started_shell_reads_a_script() {
+    refused(&[
+        "echo \"${a}\" | flock f sh",
+        "echo \"${a}\" | \"$SHELL\"",
+        "echo \"${a}\" | timeout 5 bash -es x",
+        "echo \"${a}\" | nsenter -t 1 -m sh",
+        "echo \"${a}\" | docker exec -i c sh",
+        "echo \"${a}\" | su - user",
+        "echo \"${a}\" | sudo -u user -i",
+        "echo \"${a}\" | unshare -r",
+        "echo \"${a}\" | chroot dir",
+        "echo \"${a}\" | sh /dev/stdin x",
+        "echo \"${a}\" | . /dev/stdin",
+        "sh <<< \"${a}\"",
+        "bash <(echo \"${a}\")",
+        "source <(echo \"${a}\")",
+        "echo \"${a}\" | tee >(sh)",
+        "echo \"${a}\" > >(sh)",
+    ]);
+    accepted(&[
+        "echo \"${a}\" | sudo tee f",
+        "echo \"${a}\" | sudo -u user tee f",
+        "echo \"${a}\" | docker exec -i c cat",
+        "echo \"${a}\" | flock f tee -a log",
+        "echo \"${a}\" | { flock 9; cat >> log; } 9> lock",
+        "echo \"${a}\" | env",
+        "echo \"${a}\" | su user script.sh",
+        "echo \"${a}\" | python3 -s script.py",
+        "bash script.sh <(echo \"${a}\")",
+        "diff <(echo \"${a}\") f",
+        "cat <<< \"${a}\"",
+        "sh < \"${a}\"",
+        ". ./lib.sh <<EOF\n${a}\nEOF\n",
+        "find . | grep \"${a}\"",
+    ]);
+}
