@@ -11,7 +11,7 @@ use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::ContentHash;
 use crate::payload::Payload;
 use crate::plan::{GuardCode, NodeIx};
-use crate::run::{ITEMS_MAX, ItemPhase, RunScope, Work, WorkKind};
+use crate::run::{ITEMS_MAX, ItemPhase, RunScope, StepStatus, Work, WorkKind};
 use crate::step::{Next, Shape, StepCx, Wait};
 use crate::template::{RenderError, Scope};
 
@@ -88,6 +88,9 @@ impl Decider<'_> {
         if self.is_unreachable(ix) {
             return self.skip(ix, SkipReason::NotReached);
         }
+        if self.is_left_out(ix) {
+            return self.skip(ix, SkipReason::Branch);
+        }
         if node.parent.is_some() && self.group_has_failed(ix) {
             return self.skip(ix, SkipReason::GroupFailed);
         }
@@ -116,6 +119,17 @@ impl Decider<'_> {
     fn is_unreachable(&self, ix: NodeIx) -> bool {
         let mut said = self.state.program.nodes[ix].after.iter().filter(|(_, kind)| kind.carries_exclusion()).peekable();
         said.peek().is_some() && said.all(|(from, _)| matches!(self.state.steps[*from].skipped, Some(SkipReason::Branch | SkipReason::NotReached)))
+    }
+
+    /// Whether a branch that has decided left it out. As a rule it is skipped when the branch decides; a fork may keep the decision and not what came of it.
+    fn is_left_out(&self, ix: NodeIx) -> bool {
+        let program = &self.state.program;
+        let decided = |from: NodeIx| program.nodes[from].targets.contains(&ix) && self.state.steps[from].status == StepStatus::Succeeded;
+        let taken = |from: NodeIx| {
+            let taken = self.state.step_value(from).get("taken").and_then(Value::as_array);
+            taken.is_none_or(|taken| taken.iter().any(|id| id.as_str() == Some(program.nodes[ix].step.id.as_str())))
+        };
+        program.nodes[ix].after.iter().any(|&(from, _)| decided(from) && !taken(from))
     }
 
     fn skip(&mut self, ix: NodeIx, reason: SkipReason) -> Taken {

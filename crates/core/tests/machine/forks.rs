@@ -13,7 +13,7 @@ use gorgon_core::plan::Program;
 use gorgon_core::run::{RunState, RunStatus, StepStatus};
 use serde_json::{Value, json};
 
-use crate::build::{Say, agent, approval, noop, noop_of, parallel, program, shell, transform, workflow};
+use crate::build::{Say, agent, approval, branch, noop, noop_of, parallel, program, shell, transform, workflow};
 use crate::conversations::{gave, says, wants};
 use crate::harness::{Harness, approve};
 
@@ -233,4 +233,30 @@ fn a_chain_as_long_as_a_file_allows_and_the_wrong_way_round_is_judged() {
     let origin = RunState::replay(Arc::clone(&program), []);
     let judged = std::thread::Builder::new().stack_size(512 << 10).spawn(move || fork::unchanged(&program, &fork::Values::default(), &origin, None));
     assert_eq!(judged.unwrap().join().unwrap(), Kept::default());
+}
+
+#[test]
+fn what_a_kept_branch_left_out_stays_left_out() {
+    let steps = || {
+        vec![
+            branch("way", "inputs.yes", &["many"], &["few"]),
+            noop_of("many", json!(1)),
+            noop_of("few", json!(2)),
+            noop_of("end", json!("${steps.many.result | default('none')}")),
+        ]
+    };
+    let mut run = Harness::start(workflow(steps()));
+    run.done("many");
+    run.done("end");
+    assert_eq!((run.status(), run.step("few")), (RunStatus::Completed, StepStatus::Skipped));
+    // By the order of the file `few` comes after `many`, and is judged anew.
+    for step in ["many", "few", "end"] {
+        let (mut fork, kept) = from(&run, workflow(steps()), Some(step), |_| {});
+        assert!(ids(&kept.steps).contains(&"way"), "{step}");
+        while let Some(call) = fork.state.open.keys().next().cloned() {
+            assert_ne!(call.step.as_str(), "few", "from {step}");
+            fork.done(call.step.as_str());
+        }
+        assert_eq!((fork.status(), fork.step("few")), (RunStatus::Completed, StepStatus::Skipped), "from {step}");
+    }
 }
