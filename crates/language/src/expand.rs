@@ -84,7 +84,9 @@ fn lower(step: &Node) -> Option<Node> {
     reduce.put("depends_on", build::list(&id.value.span, vec![build::text(&id.value.span, &map_id)]));
     for entry in given.as_map()?.iter().filter(|entry| !matches!(entry.key.as_str(), "id" | "depends_on")) {
         let path = format!("steps.{map_id}.results");
-        reduce.put_at(&entry.key, &entry.key_span, build::with_texts(&entry.value, &mut |_, text| renamed(text, &path)));
+        // A condition is an expression without braces.
+        let is_bare = entry.key == "when";
+        reduce.put_at(&entry.key, &entry.key_span, build::with_texts(&entry.value, &mut |_, text| renamed(text, &path, is_bare)));
     }
 
     let mut group = Map::new(&step.span);
@@ -101,15 +103,15 @@ fn lower(step: &Node) -> Option<Node> {
     Some(group.finish_by(STEP))
 }
 
-/// The text with the name of the results, where it stands in braces, as the path to them.
-fn renamed(text: &str, path: &str) -> String {
+/// The text with the name of the results, where it stands in braces or in a bare expression, as the path to them.
+fn renamed(text: &str, path: &str, is_bare: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (found, name) in text.match_indices(RESULTS) {
         let before = &text[..found];
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let stands_alone = !before.ends_with(|c| word(c) || c == '.') && !text[found + name.len()..].starts_with(word);
-        if stands_alone && in_braces(before) {
+        if stands_alone && (is_bare || in_braces(before)) {
             out.push_str(&text[at..found]);
             out.push_str(path);
             at = found + name.len();
@@ -141,7 +143,8 @@ mod tests {
             ),
             ("${a} map_results", "${a} map_results"),
         ] {
-            assert_eq!(renamed(text, "P"), renamed_to);
+            assert_eq!(renamed(text, "P", false), renamed_to);
         }
+        assert_eq!(renamed("map_results | length > 1 and x.map_results", "P", true), "P | length > 1 and x.map_results");
     }
 }
