@@ -25,7 +25,7 @@ pub use self::frame::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT
 pub use self::log::{Log, Logs};
 pub use self::problem::{Problem, status_of};
 pub use self::run::{BudgetRow, Run, RunError};
-pub use self::step::{Items, RunStep};
+pub use self::step::{Items, RoundFailure, RunStep};
 pub use self::summary::{RunList, RunQuery, RunSummary};
 pub use self::time::{Time, time};
 pub use self::waiting::{InDoubt, Waiting};

@@ -44,6 +44,9 @@ pub struct Run {
     pub simulated: bool,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// Whether it ended with a step that can be tried again.
+    #[serde(default)]
+    pub retryable: bool,
     /// What it waits for.
     pub waiting_for: Vec<Waiting>,
     /// Its calls in doubt.
@@ -134,6 +137,7 @@ impl Run {
             overage: state.overage,
             simulated: steps.iter().any(|step| step.simulated && step.calls > 0),
             error: RunError::of(state, &steps),
+            retryable: state.can_be_retried(),
             steps,
             waiting_for: if state.status.is_terminal() { Vec::new() } else { state.waiting_for().into_iter().map(Waiting::from).collect() },
             in_doubt: InDoubt::all(state),

@@ -5,7 +5,7 @@ use gorgon_core::event::{Instead, SkipReason};
 use gorgon_core::ids::StepId;
 use gorgon_core::payload::Payload;
 use gorgon_core::plan::Node;
-use gorgon_core::run::{ItemPhase, ItemState, RunState, StepState, StepStatus};
+use gorgon_core::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
 use gorgon_core::step::ModelChoice;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub struct RunStep {
     /// For a loop: how many rounds have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<u32>,
+    /// For a loop: the failures that its rounds went on past, those that a fork kept of another run not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_failures: Vec<RoundFailure>,
     /// What its calls were charged.
     pub cost_nano_usd: u64,
     /// The tokens of its calls that count.
@@ -63,6 +66,17 @@ pub struct RunStep {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Time>,
+}
+
+/// A failure inside of a round of a loop that the round went on past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundFailure {
+    /// Which round, from 1.
+    pub round: u32,
+    /// The step that failed.
+    pub step: StepId,
+    /// How.
+    pub message: String,
 }
 
 /// The elements of a fan-out.
@@ -102,6 +116,7 @@ impl RunStep {
             status: step.status,
             attempts: step.items.iter().map(|item| item.attempt.saturating_sub(before)).sum(),
             rounds: step.rounds.as_ref().map(|rounds| u32::try_from(rounds.ended.len()).unwrap_or(u32::MAX)),
+            past_failures: step.rounds.as_deref().map(RoundFailure::all).unwrap_or_default(),
             cost_nano_usd: step.charged.cost_nano_usd,
             tokens: step.charged.tokens,
             calls: step.charged.calls,
@@ -127,6 +142,16 @@ fn is_simulated(node: &Node, step: &StepState, models: &ModelChoice) -> bool {
     }
     let rendered = step.items.iter().find_map(|item| item.input.as_ref()?.parse().ok());
     models.provider(rendered.as_ref().unwrap_or(&node.step.params)) == Some(SIMULATED)
+}
+
+impl RoundFailure {
+    fn all(rounds: &Rounds) -> Vec<Self> {
+        let numbered = (1_u32..).zip(&rounds.ended);
+        let of_round = |(round, ended): (u32, &Round)| -> Vec<Self> {
+            ended.failures.iter().map(|failure| Self { round, step: failure.step.clone(), message: failure.why.clone() }).collect()
+        };
+        numbered.flat_map(of_round).collect()
+    }
 }
 
 impl Items {

@@ -2,6 +2,7 @@
 
 use gorgon_api::{Run, RunStep, Time, Waiting};
 use gorgon_core::diagnostic::Code;
+use gorgon_core::event::Instead;
 use gorgon_core::ids::{RunId, StepId};
 use gorgon_core::money::{Meter, show_usd};
 use gorgon_core::run::{RunStatus, StepStatus};
@@ -12,6 +13,8 @@ use crate::printer::Printer;
 
 /// Most lines of a failure's detail.
 const DETAIL_LINES_MAX: usize = 15;
+/// Most failures of the rounds of one loop that are told.
+const ROUND_FAILURES_MAX: usize = 5;
 
 /// How a run is named in commands: the last six characters of its id, which are enough on one machine.
 pub(crate) fn short(id: RunId) -> String {
@@ -127,8 +130,16 @@ pub(crate) fn ending(printer: &Printer, run: &Run) {
 
 fn failures(printer: &Printer, run: &Run) {
     let Some(error) = &run.error else {
-        for step in run.steps.iter().filter(|step| step.tolerated || step.instead.is_some()) {
-            past(printer, step);
+        for step in &run.steps {
+            let in_loop = loop_around(run, step).is_some();
+            // A loop tells what its rounds went on past, those before the last one as well.
+            let told_by_loop = in_loop && went_past_failure(step);
+            if (step.tolerated || step.instead.is_some()) && !told_by_loop {
+                past(printer, step);
+            }
+            if !in_loop {
+                past_in_rounds(printer, step);
+            }
         }
         return;
     };
@@ -152,8 +163,28 @@ fn failures(printer: &Printer, run: &Run) {
     }
 }
 
+/// The outermost loop that a step stands in.
+fn loop_around<'r>(run: &'r Run, step: &'r RunStep) -> Option<&'r RunStep> {
+    let parent = |step: &RunStep| step.parent.as_ref().and_then(|parent| run.steps.iter().find(|other| other.id == *parent));
+    std::iter::successors(parent(step), |group| parent(group)).filter(|group| group.rounds.is_some()).last()
+}
+
+fn went_past_failure(step: &RunStep) -> bool {
+    step.tolerated || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }))
+}
+
+fn past_in_rounds(printer: &Printer, step: &RunStep) {
+    let head = printer.paint("1;33", "warning:");
+    for failure in step.past_failures.iter().take(ROUND_FAILURES_MAX) {
+        let why = shown(&first_line(&failure.message));
+        printer.say(format!("{head} step `{}` failed in round {} of `{}`, and the run went on: {why}", failure.step, failure.round, step.id));
+    }
+    if let Some(more) = step.past_failures.len().checked_sub(ROUND_FAILURES_MAX).filter(|more| *more > 0) {
+        printer.say(format!("{head} {more} more of `{}` failed in its rounds: `--json` lists all of them", step.id));
+    }
+}
+
 fn past(printer: &Printer, step: &RunStep) {
-    use gorgon_core::event::Instead;
     let message = match (&step.instead, &step.error) {
         (Some(Instead::FallbackValue { failure }), _) => format!("failed, and its fallback value took its place: {}", failure.message),
         (Some(Instead::FallbackStep { step }), _) => format!("failed, and step `{step}` took its place"),
@@ -180,7 +211,12 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
             vec![format!("  to see how far it came: gorgon runs show {id}")]
         }
-        RunStatus::Failed | RunStatus::Partial => vec![format!("  to try the failed steps again: gorgon retry {id}")],
+        RunStatus::Failed | RunStatus::Partial if run.retryable => vec![format!("  to try the failed steps again: gorgon retry {id}")],
+        RunStatus::Failed | RunStatus::Partial => {
+            let of_rounds = run.steps.iter().find(|step| !step.past_failures.is_empty() && loop_around(run, step).is_none());
+            let again = |step: &RunStep| format!("  to run that loop again, and keep what came before it: gorgon fork {id} --from {}", step.id);
+            of_rounds.map(again).into_iter().collect()
+        }
         RunStatus::Waiting => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
     }
 }

@@ -17,7 +17,7 @@ mod view;
 
 pub(crate) use self::evolve::ITEMS_MAX;
 pub use self::item::{Doubt, ItemPhase, ItemState, OpenCall, StepState, WaitState};
-pub use self::rounds::{Round, Rounds};
+pub use self::rounds::{PastFailure, Round, Rounds};
 pub use self::scope::RunScope;
 pub use self::state::{RunState, TimerKind, Work, WorkKind};
 pub use self::status::{RunStatus, StepStatus};

@@ -84,7 +84,7 @@ impl Decider<'_> {
             }
             Some(&child) => {
                 let inner = self.state.steps[child].failure.clone();
-                let round = group.rounds.as_ref().map_or_else(String::new, |rounds| format!(" in round {}", rounds.number()));
+                let round = group.rounds.as_ref().map_or_else(String::new, |rounds| format!(" in round {}", rounds.number() + 1));
                 let why = inner.as_ref().map_or("", |f| f.message.as_str());
                 let message = format!("step `{}` inside of it failed{round}: {why}", program.nodes[child].step.id);
                 self.route(parent, Failure { message, ..inner.unwrap_or_else(|| Failure::new(FailureClass::Refused, "")) });

@@ -9,7 +9,7 @@ use crate::definition::EffectClass;
 use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::StepId;
 use crate::plan::{NodeIx, Program};
-use crate::run::{ItemPhase, RunStatus, StepStatus};
+use crate::run::{ItemPhase, RunState, RunStatus, StepStatus};
 
 impl Decider<'_> {
     pub(super) fn retry(&mut self, step: Option<StepId>, by: String) -> Result<(), Rejection> {
@@ -23,12 +23,16 @@ impl Decider<'_> {
         let program = Arc::clone(&self.state.program);
         let mut roots: BTreeSet<NodeIx> = match step {
             Some(step) => self.named(&program, &step)?,
-            None => (0..program.nodes.len()).filter(|&ix| self.wants_retry(ix)).collect(),
+            None => (0..program.nodes.len()).filter(|&ix| self.state.wants_retry(ix)).collect(),
         };
         // What was stopped with the run has to go on whichever step was named.
-        roots.extend((0..program.nodes.len()).filter(|&ix| self.state.steps[ix].status == StepStatus::Cancelled && !self.stands_in(ix)));
+        roots.extend((0..program.nodes.len()).filter(|&ix| self.state.steps[ix].status == StepStatus::Cancelled && !self.state.stands_in(ix)));
         if roots.is_empty() {
-            return Err(Rejection::state("no step of the run failed"));
+            if !self.state.went_past_failure {
+                return Err(Rejection::state("no step of the run failed"));
+            }
+            let rejection = Rejection::state("what failed in the run, failed in rounds of a loop that have ended");
+            return Err(rejection.help("`gorgon fork RUN --from LOOP` runs that loop again, and keeps what came before it"));
         }
         let (reset, keep) = self.reach(&program, &roots);
         let names = |set: &BTreeSet<NodeIx>| set.iter().map(|ix| program.nodes[*ix].step.id.clone()).collect::<Vec<_>>();
@@ -75,22 +79,6 @@ impl Decider<'_> {
         (reset, keep)
     }
 
-    /// Whether a step is what made the run failed or partial.
-    fn wants_retry(&self, ix: NodeIx) -> bool {
-        let program = &self.state.program;
-        let step = &self.state.steps[ix];
-        let past = matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }));
-        // Inside of a group whose fallback gave a value nothing is left to mend.
-        let mended = |group: NodeIx| matches!(self.state.steps[group].instead, Some(Instead::FallbackValue { .. } | Instead::FallbackStep { .. }));
-        (step.status == StepStatus::Failed || past) && !self.stands_in(ix) && !groups_around(program, ix).any(mended)
-    }
-
-    /// Whether a step, or a group around it, stands in for another one: then it is that one which is opened.
-    fn stands_in(&self, ix: NodeIx) -> bool {
-        let program = &self.state.program;
-        std::iter::once(ix).chain(groups_around(program, ix)).any(|place| program.nodes[place].fallback_of.is_some())
-    }
-
     /// Whether a call of the step that may do harm a second time is in doubt: somebody has to say first.
     fn has_doubt(&self, ix: NodeIx) -> bool {
         let harmful = |phase: &ItemPhase| matches!(phase, ItemPhase::InDoubt(doubt) if doubt.class >= EffectClass::AtMostOnce);
@@ -102,14 +90,14 @@ impl Decider<'_> {
             return Err(Rejection::new(crate::diagnostic::Code::UnknownStep, format!("the run has no step `{step}`")));
         };
         let replaced = self.state.steps[ix].instead.as_ref().is_some_and(|instead| !matches!(instead, Instead::Resolved));
-        if self.state.steps[ix].status != StepStatus::Failed && !replaced || self.stands_in(ix) {
+        if self.state.steps[ix].status != StepStatus::Failed && !replaced || self.state.stands_in(ix) {
             return Err(Rejection::state(format!("step `{step}` is {}; only a failed step can be retried", self.state.steps[ix].status.word())));
         }
         let top = |ix: NodeIx| groups_around(program, ix).last().unwrap_or(ix);
         let failed_too = (0..program.nodes.len()).find(|&other| {
             program.nodes[other].parent.is_none()
                 && other != top(ix)
-                && self.wants_retry(other)
+                && self.state.wants_retry(other)
                 && !self.state.steps[other].tolerated
                 && self.state.steps[other].status == StepStatus::Failed
         });
@@ -121,6 +109,31 @@ impl Decider<'_> {
         let inside = (0..program.nodes.len())
             .filter(|&child| self.state.steps[child].status == StepStatus::Failed && program.nodes[child].fallback_of.is_none());
         Ok(inside.filter(|&child| groups_around(program, child).any(|group| group == ix)).chain([ix]).collect())
+    }
+}
+
+impl RunState {
+    /// Whether a `Retry` finds a step to open again: one that failed, and whose place nothing took.
+    #[must_use]
+    pub fn can_be_retried(&self) -> bool {
+        let ended = matches!(self.status, RunStatus::Failed | RunStatus::Partial) && !matches!(self.halt, Some(HaltReason::Budget { .. }));
+        ended && (0..self.steps.len()).any(|ix| self.wants_retry(ix) || self.steps[ix].status == StepStatus::Cancelled && !self.stands_in(ix))
+    }
+
+    /// Whether a step is what made the run failed or partial.
+    fn wants_retry(&self, ix: NodeIx) -> bool {
+        let program = &self.program;
+        let step = &self.steps[ix];
+        let past = matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }));
+        // Inside of a group whose fallback gave a value nothing is left to mend.
+        let mended = |group: NodeIx| matches!(self.steps[group].instead, Some(Instead::FallbackValue { .. } | Instead::FallbackStep { .. }));
+        (step.status == StepStatus::Failed || past) && !self.stands_in(ix) && !groups_around(program, ix).any(mended)
+    }
+
+    /// Whether a step, or a group around it, stands in for another one: then it is that one which is opened.
+    fn stands_in(&self, ix: NodeIx) -> bool {
+        let program = &self.program;
+        std::iter::once(ix).chain(groups_around(program, ix)).any(|place| program.nodes[place].fallback_of.is_some())
     }
 }
 

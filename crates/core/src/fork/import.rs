@@ -127,7 +127,7 @@ impl<'a> Import<'a> {
         let goes_on = rounds.under_way || self.keep[ix] != Keep::Whole;
         let last = if rounds.under_way { rounds.ended.len() } else { rounds.ended.len().saturating_sub(1) };
         for (round, ended) in (0_u32..).zip(&rounds.ended[..last]) {
-            let Round { gave, went_past_failure } = ended;
+            let Round { gave, went_past_failure, .. } = ended;
             self.kept.events.push(Event::RoundStarted { step: step.clone(), round });
             let results = Some(Payload::of(&**gave));
             self.kept.events.push(Event::RoundEnded { step: step.clone(), round, results, went_past_failure: *went_past_failure });

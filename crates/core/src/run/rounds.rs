@@ -30,6 +30,17 @@ pub struct Round {
     pub gave: Arc<Value>,
     /// Whether it went on past a failure.
     pub went_past_failure: bool,
+    /// Those failures. A fork does not bring them.
+    pub failures: Vec<PastFailure>,
+}
+
+/// A failure of a step inside of a round that the round went on past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastFailure {
+    /// The step.
+    pub step: StepId,
+    /// How it failed.
+    pub why: String,
 }
 
 impl Rounds {
@@ -77,10 +88,12 @@ impl RunState {
     /// A round of a loop has ended. What it gave is gathered from its steps, unless a fork brings it.
     pub(super) fn on_round_ended(&mut self, ix: NodeIx, brought: Option<&Payload>, went_past_failure: bool) {
         let gave = Arc::new(brought.map_or_else(|| self.results_of_round(ix), Payload::value));
-        let went_past_failure = went_past_failure || self.is_past_failure_inside(ix);
+        let mut failures = Vec::new();
+        self.gather_past_failures(ix, &mut failures);
+        let went_past_failure = went_past_failure || !failures.is_empty();
         let rounds = self.steps[ix].rounds.get_or_insert_default();
         rounds.under_way = false;
-        rounds.ended.push(Round { gave, went_past_failure });
+        rounds.ended.push(Round { gave, went_past_failure, failures });
     }
 
     /// A step of the last round of a loop that has ended is opened again: the round goes on.
@@ -107,15 +120,19 @@ impl RunState {
         succeeded.map(|child| (self.program.nodes[*child].step.id.to_string(), self.step_value(*child).clone())).collect()
     }
 
-    fn is_past_failure_inside(&self, ix: NodeIx) -> bool {
-        let mut open: Vec<NodeIx> = self.program.nodes[ix].children.clone();
-        while let Some(inside) = open.pop() {
-            if went_past_failure(&self.steps[inside]) {
-                return true;
+    /// The failures that a step of a group, or one further inside, went on past.
+    fn gather_past_failures(&self, ix: NodeIx, failures: &mut Vec<PastFailure>) {
+        for &inside in &self.program.nodes[ix].children {
+            let step = &self.steps[inside];
+            if let Some(why) = past_failure(step) {
+                failures.push(PastFailure { step: self.program.nodes[inside].step.id.clone(), why });
             }
-            open.extend(&self.program.nodes[inside].children);
+            match &step.rounds {
+                // The rounds of a loop inside have gathered theirs, those of the last one as well.
+                Some(rounds) => failures.extend(rounds.ended.iter().flat_map(|round| &round.failures).cloned()),
+                None => self.gather_past_failures(inside, failures),
+            }
         }
-        false
     }
 
     /// A step is as if it had never run. Attempts keep counting, so no call id is ever used twice; what they failed by does not.
@@ -175,7 +192,15 @@ impl RunState {
 
 /// Whether a run goes on past what this step came to.
 pub(super) fn went_past_failure(step: &StepState) -> bool {
-    step.tolerated
-        || matches!(step.instead, Some(Instead::DefaultOutput { .. } | Instead::FailedItems { .. }))
-        || step.rounds.as_ref().is_some_and(|rounds| rounds.ended.iter().any(|round| round.went_past_failure))
+    past_failure(step).is_some() || step.rounds.as_ref().is_some_and(|rounds| rounds.ended.iter().any(|round| round.went_past_failure))
+}
+
+/// How the step itself failed, where a run goes on past it.
+fn past_failure(step: &StepState) -> Option<String> {
+    match &step.instead {
+        Some(Instead::DefaultOutput { failure }) => Some(failure.message.clone()),
+        Some(Instead::FailedItems { failed }) => Some(format!("{failed} of its elements failed")),
+        _ if step.tolerated => Some(step.failure.as_ref().map_or_else(String::new, |failure| failure.message.clone())),
+        _ => None,
+    }
 }
