@@ -1,8 +1,11 @@
 //! `map_reduce`: one step for each element of a list, then one step over all results. It is two steps in a group, and becomes them before it is read.
 
+use gorgon_core::step::Syntax;
+use gorgon_core::template::{Expression, Reference, Root, Template};
+
 use crate::build::{self, Map};
 use crate::keys::STEP;
-use crate::node::{Content, Node};
+use crate::node::{Content, Entry, Node};
 use crate::types::MAP_REDUCE;
 
 /// What the results of the first step are called in the texts of the second.
@@ -83,11 +86,15 @@ fn lower(step: &Node) -> Option<Node> {
     reduce.put_text("id", &id.value.span, &reduce_id);
     reduce.put("depends_on", build::list(&id.value.span, vec![build::text(&id.value.span, &map_id)]));
     for entry in given.as_map()?.iter().filter(|entry| !matches!(entry.key.as_str(), "id" | "depends_on")) {
-        let path = format!("steps.{map_id}.results");
-        // A condition is an expression without braces.
-        let is_bare = entry.key == "when";
-        reduce.put_at(&entry.key, &entry.key_span, build::with_texts(&entry.value, &mut |_, text| renamed(text, &path, is_bare)));
+        reduce.put_at(&entry.key, &entry.key_span, entry.value.clone());
     }
+    let mut reduce = reduce.finish_by(STEP);
+    // Further ones inside of it come first: there, the name means their results.
+    match lower(&reduce) {
+        Some(group) => reduce = group,
+        None => in_lists(&mut reduce),
+    }
+    let reduce = with_path(&reduce, &format!("steps.{map_id}.results"));
 
     let mut group = Map::new(&step.span);
     for entry in
@@ -98,33 +105,58 @@ fn lower(step: &Node) -> Option<Node> {
     group.put_text("type", &ty.value.span, "parallel");
     let mut params = Map::new(&step.span);
     params.put_text("gives", &ty.value.span, "last");
-    params.put("steps", build::list(&step.span, vec![map.finish_by(STEP), reduce.finish_by(STEP)]));
+    params.put("steps", build::list(&step.span, vec![map.finish_by(STEP), reduce]));
     group.put("params", params.finish());
     Some(group.finish_by(STEP))
 }
 
-/// The text with the name of the results, where it stands in braces or in a bare expression, as the path to them.
-fn renamed(text: &str, path: &str, is_bare: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for (found, name) in text.match_indices(RESULTS) {
-        let before = &text[..found];
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let stands_alone = !before.ends_with(|c| word(c) || c == '.') && !text[found + name.len()..].starts_with(word);
-        if stands_alone && (is_bare || in_braces(before)) {
-            out.push_str(&text[at..found]);
-            out.push_str(path);
-            at = found + name.len();
-        }
-    }
-    out.push_str(&text[at..]);
-    out
+/// A step, and what is inside of it, with the path to the results where it refers to them by their name.
+fn with_path(step: &Node, path: &str) -> Node {
+    let kind = step.get("type").and_then(Node::as_text).and_then(gorgon_core::step::find);
+    let syntax = |name: &str| kind?.params().iter().find(|param| param.name == name).map(|param| param.syntax);
+    entries_with(step, &|name, value| match (name, &value.content) {
+        ("params", Content::Map(_)) => entries_with(value, &|name, value| value_with_path(name, value, syntax(name), path)),
+        _ => value_with_path(name, value, syntax(name), path),
+    })
 }
 
-/// Whether a text ends within a reference.
-fn in_braces(before: &str) -> bool {
-    let last = [before.rfind("${"), before.rfind("{{")].into_iter().flatten().max();
-    last.is_some_and(|at| !before[..at].ends_with('$') && !before[at..].contains('}'))
+fn entries_with(node: &Node, change: &dyn Fn(&str, &Node) -> Node) -> Node {
+    let entries = node.as_map().into_iter().flatten();
+    let changed = entries.map(|entry| Entry { value: change(&entry.key, &entry.value), ..entry.clone() });
+    Node { span: node.span.clone(), content: Content::Map(changed.collect()) }
+}
+
+/// What stands under a name of a step or of its parameters.
+fn value_with_path(name: &str, value: &Node, syntax: Option<Syntax>, path: &str) -> Node {
+    let syntax = if name == "when" { Syntax::Expression } else { syntax.unwrap_or(Syntax::Template) };
+    match (name, &value.content) {
+        ("steps", Content::List(steps)) => build::list(&value.span, steps.iter().map(|step| with_path(step, path)).collect()),
+        ("step_template", Content::Map(_)) => with_path(value, path),
+        _ => build::with_texts(value, &mut |_, text| renamed(text, path, syntax)),
+    }
+}
+
+/// The text with the path to the results in the place of their name. A text that cannot be read stays: what is wrong with it is told later.
+fn renamed(text: &str, path: &str, syntax: Syntax) -> String {
+    let is_the_name = |reference: &&Reference| matches!(&reference.root, Root::Name(name) if name == RESULTS);
+    let spans = |references: &[Reference]| references.iter().filter(is_the_name).map(|reference| reference.span.start).collect::<Vec<usize>>();
+    let found = match syntax {
+        Syntax::Raw => Vec::new(),
+        Syntax::Template => Template::parse(text).map(|template| spans(template.references())).unwrap_or_default(),
+        Syntax::Expression | Syntax::Expressions => Expression::parse(text).map(|expression| spans(expression.references())).unwrap_or_default(),
+        // Whether braces of the shell hold a reference depends on all names; in braces, this one is always meant.
+        Syntax::Shell => {
+            let all = text.match_indices("${").map(|(at, braces)| at + braces.len());
+            let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let is_the_name = |rest: &str| rest.strip_prefix(RESULTS).is_some_and(|rest| !rest.starts_with(goes_on));
+            all.filter(|at| is_the_name(&text[*at..]) && !text[..*at].ends_with("$${")).collect()
+        }
+    };
+    let mut out = text.to_owned();
+    for at in found.into_iter().rev() {
+        out.replace_range(at..at + RESULTS.len(), path);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -132,7 +164,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_name_in_braces_is_a_reference() {
+    fn only_the_name_itself_is_a_reference() {
+        let template = |text| renamed(text, "P", Syntax::Template);
         for (text, renamed_to) in [
             ("map_results", "map_results"),
             ("${map_results}", "${P}"),
@@ -142,9 +175,11 @@ mod tests {
                 "$${map_results} ${x.map_results} ${map_results_2} ${my_map_results}",
             ),
             ("${a} map_results", "${a} map_results"),
+            ("${ ('}' + x) ~ map_results } ${'map_results'}", "${ ('}' + x) ~ P } ${'map_results'}"),
         ] {
-            assert_eq!(renamed(text, "P", false), renamed_to);
+            assert_eq!(template(text), renamed_to);
         }
-        assert_eq!(renamed("map_results | length > 1 and x.map_results", "P", true), "P | length > 1 and x.map_results");
+        assert_eq!(renamed("map_results | length > 1 and x.map_results", "P", Syntax::Expression), "P | length > 1 and x.map_results");
+        assert_eq!(renamed("echo $${map_results} \"${map_results}\" {{ a", "P", Syntax::Shell), "echo $${map_results} \"${P}\" {{ a");
     }
 }

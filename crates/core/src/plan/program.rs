@@ -100,11 +100,10 @@ impl Node {
         self.step.fan_out.as_ref().map_or(&self.step.outputs, |fan_out| &fan_out.outputs)
     }
 
-    /// The name of its main result: what stands for it in a list of results.
+    /// The step inside of a group whose results are those of the group as well.
     #[must_use]
-    pub fn main_result(&self) -> &str {
-        let own = || if self.items.is_some() { Some("results") } else { self.kind.results().first().map(|(name, _)| *name) };
-        self.step.outputs.first().map(String::as_str).or_else(|| sub_workflow::gives(&self.step).next()).or_else(own).unwrap_or("result")
+    pub fn gives_last(&self) -> Option<NodeIx> {
+        self.children.last().copied().filter(|_| self.step.params.get("gives").and_then(Value::as_str) == Some("last"))
     }
 
     /// Everything that it refers to, in one order for one step.
@@ -184,6 +183,15 @@ impl Program {
     #[must_use]
     pub fn find(&self, step: &StepId) -> Option<NodeIx> {
         self.index.get(step).copied()
+    }
+
+    /// The name of the main result of a step: what stands for it in a list of results.
+    #[must_use]
+    pub fn main_result(&self, ix: NodeIx) -> &str {
+        let node = &self.nodes[ix];
+        let declared = node.step.outputs.first().map(String::as_str).or_else(|| sub_workflow::gives(&node.step).next());
+        let own = || if node.items.is_some() { Some("results") } else { node.kind.results().first().map(|(name, _)| *name) };
+        declared.or_else(|| node.gives_last().map(|last| self.main_result(last))).or_else(own).unwrap_or("result")
     }
 
     /// The steps of one workflow: those of the run's own, or those inside of a step that is another one.

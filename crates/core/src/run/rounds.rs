@@ -150,7 +150,7 @@ impl RunState {
         let main = |round: &Value| -> Value {
             let last = node.children.iter().rev().find_map(|child| Some((child, round.get(self.program.nodes[*child].step.id.as_str())?)));
             let Some((child, gave)) = last else { return Value::Null };
-            gave.get(self.program.nodes[*child].main_result()).unwrap_or(gave).clone()
+            gave.get(self.program.main_result(*child)).unwrap_or(gave).clone()
         };
         let results: Vec<Value> = rounds.ended.iter().map(|round| main(&round.gave)).collect();
         let mut gathered = Map::new();

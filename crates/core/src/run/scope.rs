@@ -157,12 +157,11 @@ impl RunState {
                     .collect()
             };
             let results = self.results_inside(ix);
-            let last = node.children.last().filter(|_| node.step.params.get("gives").and_then(Value::as_str) == Some("last"));
-            let of_last = last.and_then(|last| Some((last, results.get(self.program.nodes[*last].step.id.as_str())?.as_object()?)));
+            let of_last = node.gives_last().and_then(|last| Some((last, results.get(self.program.nodes[last].step.id.as_str())?.as_object()?)));
             let main = match of_last {
                 Some((last, gave)) => {
                     gathered.extend(gave.clone());
-                    gave.get(self.program.nodes[*last].main_result()).cloned().unwrap_or_default()
+                    gave.get(self.program.main_result(last)).cloned().unwrap_or_default()
                 }
                 None => results.clone(),
             };

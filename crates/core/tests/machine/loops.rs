@@ -57,6 +57,15 @@ fn a_fan_out_inside_has_elements_of_its_own() {
 }
 
 #[test]
+fn a_group_that_gives_what_its_last_step_gives_is_the_last_of_a_round_like_any() {
+    let group = || parallel("g", vec![transform("t", "index"), transform("u", "index * 10").after(&["t"])]).param("gives", json!("last"));
+    let run = Harness::start(workflow(vec![counted(2, vec![group()])]));
+    assert_eq!(run.value("l")["results"], json!([0, 10]));
+    let around = parallel("h", vec![group()]).param("gives", json!("last"));
+    assert_eq!(Harness::start(workflow(vec![counted(2, vec![around])])).value("l")["results"], json!([0, 10]));
+}
+
+#[test]
 fn conditions_are_judged_between_rounds_and_see_what_the_last_one_gave() {
     let grow = || vec![transform("add", "(previous.add.result | default('')) ~ 'a'")];
     let until = Harness::start(workflow(vec![repeat("l", grow()).param("until", json!("steps.add.result | length >= 3"))]));
@@ -122,7 +131,7 @@ fn a_failure_in_a_round_ends_the_loop_and_a_retry_goes_on_in_that_round() {
     run.done("a");
     run.fails("b", FailureClass::Refused);
     assert_eq!((run.status(), run.step("l")), (RunStatus::Failed, StepStatus::Failed));
-    assert!(run.failure("l").message.contains("step `b` inside of it failed in round 1"), "{:?}", run.failure("l"));
+    assert!(run.failure("l").message.contains("step `b` inside of it failed in round 2"), "{:?}", run.failure("l"));
     run.ok(retry(None));
     assert_eq!(run.open(), ["b/0/3/0"], "what succeeded is not done again, and no call id is used twice");
     run.done("b");
@@ -151,6 +160,11 @@ fn a_failure_that_is_tolerated_in_any_round_makes_the_run_partial() {
     run.done("a");
     run.done("b");
     assert_eq!(run.status(), RunStatus::Partial);
+    let rounds = &run.state.steps[run.ix("l")].rounds.as_ref().unwrap().ended;
+    assert_eq!((rounds[0].failures.len(), rounds[1].failures.len()), (1, 0), "and it is kept which, and in which round");
+    assert_eq!(rounds[0].failures[0].step.as_str(), "a");
+    assert!(!run.state.can_be_retried(), "a round that has ended is not opened again");
+    assert!(run.no(retry(None)).message.contains("rounds of a loop that have ended"));
     let mut run = Harness::start(workflow(vec![counted(2, vec![noop_of("a", json!(1)), noop_of("b", json!(2)).on_failure(OnFailure::Skip)])]));
     run.done("a");
     run.fails("b", FailureClass::Refused);
