@@ -4,7 +4,7 @@ use gorgon_core::call::Failure;
 use gorgon_core::event::{Instead, SkipReason};
 use gorgon_core::ids::StepId;
 use gorgon_core::payload::Payload;
-use gorgon_core::plan::Node;
+use gorgon_core::plan::{Node, NodeIx};
 use gorgon_core::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
 use gorgon_core::step::ModelChoice;
 use serde::{Deserialize, Serialize};
@@ -101,10 +101,13 @@ impl RunStep {
     /// The steps of a run, in file order, parents before the steps inside of them.
     pub(crate) fn all(state: &RunState) -> Vec<Self> {
         let models = state.created.as_ref().map(|created| &created.start.models);
-        state.program.nodes.iter().zip(&state.steps).map(|(node, step)| Self::of(state, node, step, models)).collect()
+        (0..state.steps.len()).map(|ix| Self::of(state, ix, models)).collect()
     }
 
-    fn of(state: &RunState, node: &Node, step: &StepState, models: Option<&ModelChoice>) -> Self {
+    fn of(state: &RunState, ix: NodeIx, models: Option<&ModelChoice>) -> Self {
+        let (node, step) = (&state.program.nodes[ix], &state.steps[ix]);
+        // What elements, rounds and steps inside gave is gathered once it is complete.
+        let gathered = || (step.status == StepStatus::Succeeded).then(|| Payload::of(state.step_value(ix)));
         let parent = node.parent.map(|parent| state.program.nodes[parent].step.id.clone());
         let in_loop = std::iter::successors(node.parent, |&group| state.program.nodes[group].parent).any(|group| state.steps[group].rounds.is_some());
         let before = if in_loop { step.attempts_before } else { 0 };
@@ -123,7 +126,7 @@ impl RunStep {
             simulated: models.is_some_and(|models| is_simulated(node, step, models)),
             kept: step.kept,
             items: node.items.is_some().then(|| Items::of(step)),
-            outputs: step.outputs.clone(),
+            outputs: step.outputs.clone().or_else(gathered),
             error: step.failure.clone().or_else(|| if node.items.is_none() && step.status != StepStatus::Succeeded { plain() } else { None }),
             tolerated: step.tolerated,
             skipped: step.skipped,

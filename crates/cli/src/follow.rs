@@ -118,9 +118,10 @@ impl Follower {
                     self.how.view.draw(&self.board, Time::now());
                 },
             }
-            if session.context.printer.is_gone() {
+            // A run of this command goes on when nobody reads of it any more.
+            if !self.how.owned && session.context.printer.is_gone() {
                 let run = session.client.run(&self.id).await?;
-                return Ok((run, End::Interrupted));
+                return Ok((run, End::Unread));
             }
         }
     }

@@ -71,11 +71,17 @@ pub fn main() -> ExitCode {
 /// A command line that makes no sense, or a question about it. Whoever reads JSON is told in JSON.
 fn misunderstood(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|arg| arg == "--json" || arg == "-j");
-    if !(error.use_stderr() && wants_json) {
+    let printer = Printer::new(wants_json, Color::Never);
+    if !error.use_stderr() {
+        let kind = error.print().err().map(|error| error.kind());
+        let Some(fault) = kind.and_then(printer::unwritten) else { return Exit::Done.into() };
+        printer.fault(&fault);
+        return Exit::Environment.into();
+    }
+    if !wants_json {
         error.exit();
     }
     let message = error.render().to_string();
-    let printer = Printer::new(true, Color::Never);
     printer.fault(&Fault::new(Code::BadSetting, message.trim().trim_start_matches("error: ")));
     Exit::Invalid.into()
 }

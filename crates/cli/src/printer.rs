@@ -27,7 +27,7 @@ pub(crate) struct Printer {
     color: bool,
     /// Nothing more can be written to stdout, and what follows a run may stop: whoever read it has gone, or it broke.
     gone: Cell<bool>,
-    /// Why it broke, if it was not just closed by its reader.
+    /// Why it broke.
     broken: Cell<Option<ErrorKind>>,
 }
 
@@ -52,9 +52,7 @@ impl Printer {
 
     /// Data that could not be written, unless whoever read them has gone: then nobody misses them.
     pub(crate) fn lost(&self) -> Option<Fault> {
-        let kind = self.broken.get()?;
-        let fault = Fault::new(Code::StoreUnavailable, format!("what this command had to say could not be written to its standard output: {kind}"));
-        Some(fault.help("what it did is done; make room where its output goes, or send it elsewhere"))
+        self.broken.get().and_then(unwritten)
     }
 
     /// Whether whoever read stdout has gone.
@@ -70,7 +68,7 @@ impl Printer {
         let mut out = std::io::stdout().lock();
         if let Err(error) = writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()) {
             self.gone.set(true);
-            self.broken.set(Some(error.kind()).filter(|kind| *kind != ErrorKind::BrokenPipe));
+            self.broken.set(Some(error.kind()));
         }
     }
 
@@ -128,6 +126,12 @@ impl Printer {
     pub(crate) fn paint(&self, style: &str, text: &str) -> String {
         if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Why what was said to stdout is lost, unless its reader has gone: then nobody misses it.
+pub(crate) fn unwritten(kind: ErrorKind) -> Option<Fault> {
+    let fault = Fault::new(Code::StoreUnavailable, format!("what this command had to say could not be written to its standard output: {kind}"));
+    (kind != ErrorKind::BrokenPipe).then(|| fault.help("what it did is done; make room where its output goes, or send it elsewhere"))
 }
 
 /// A fault as JSON.

@@ -164,7 +164,7 @@ fn failures(printer: &Printer, run: &Run) {
 }
 
 /// The outermost loop that a step stands in.
-fn loop_around<'r>(run: &'r Run, step: &'r RunStep) -> Option<&'r RunStep> {
+pub(crate) fn loop_around<'r>(run: &'r Run, step: &'r RunStep) -> Option<&'r RunStep> {
     let parent = |step: &RunStep| step.parent.as_ref().and_then(|parent| run.steps.iter().find(|other| other.id == *parent));
     std::iter::successors(parent(step), |group| parent(group)).filter(|group| group.rounds.is_some()).last()
 }

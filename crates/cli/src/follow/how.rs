@@ -53,6 +53,8 @@ pub(crate) enum End {
     Waiting,
     /// This command was interrupted.
     Interrupted,
+    /// Nobody reads what is told of a run that goes on elsewhere.
+    Unread,
 }
 
 impl End {
@@ -62,6 +64,7 @@ impl End {
             Self::Ended => Exit::of_status(run.status),
             Self::Waiting => Exit::Waiting,
             Self::Interrupted => Exit::Interrupted,
+            Self::Unread => Exit::Done,
         }
     }
 }

@@ -37,8 +37,8 @@ impl Watch {
         let stays = self.wait || context.printer.is_interactive();
         let how = Follow { view: view(context, self.events), owned: false, stays, asks: context.printer.is_interactive(), told: Told::Nothing };
         let (run, end) = follow(session, run, how).await?;
-        if end == End::Interrupted {
-            return Ok(Exit::Interrupted);
+        if matches!(end, End::Interrupted | End::Unread) {
+            return Ok(end.exit(&run));
         }
         tell(context, &run, end, self.events);
         Ok(end.exit(&run))

@@ -62,7 +62,18 @@ fn output_that_cannot_be_written_is_5_and_one_that_nobody_reads_is_not() {
     let world = World::new();
     world.write("w.yaml", OK);
     world.run(&["run", "w.yaml"]).exits(0);
-    for args in [&["runs", "list"][..], &["runs", "list", "--json"], &["validate", "w.yaml", "--json"]] {
+    let all = [
+        &["runs", "list"][..],
+        &["runs", "list", "--json"],
+        &["validate", "w.yaml", "--json"],
+        &["run", "w.yaml", "--events"],
+        &["run", "w.yaml", "--json"],
+        &["watch", "@last", "--events"],
+        &["--help"],
+        &["run", "--help"],
+        &["--version"],
+    ];
+    for args in all {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let done = world.command(args).stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
         finish(done).exits(5).says("could not be written");
@@ -71,6 +82,9 @@ fn output_that_cannot_be_written_is_5_and_one_that_nobody_reads_is_not() {
         let done = world.command(args).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
         finish(done).exits(0);
     }
+    // A run goes on when nobody reads of it.
+    let list = world.run(&["runs", "list", "--json"]).json();
+    assert!(list["runs"].as_array().unwrap().iter().all(|run| run["status"] == "completed"), "{list}");
 }
 
 #[test]

@@ -68,7 +68,8 @@ pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String
     let certain = certain(program, inputs);
     let kept: std::collections::BTreeSet<&StepId> = kept.iter().collect();
     for (ix, node) in program.nodes.iter().enumerate().filter(|(_, node)| !kept.contains(&node.step.id)) {
-        add(&mut cost, certain[ix], rounds(program, ix, inputs), node, inputs, models, prices);
+        let (least, most) = rounds(program, ix, inputs);
+        add(&mut cost, (if certain[ix] { least } else { 0 }, most), node, inputs, models, prices);
     }
     if !cost.unbounded.is_empty() {
         cost.upper = None;
@@ -76,7 +77,8 @@ pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String
     cost
 }
 
-fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) {
+/// Adds one step, with the least and the most times that it runs in a run that completes.
+fn add(cost: &mut Cost, (certain, rounds): (u64, u64), node: &Node, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) {
     if node.kind.name() != "agent" {
         return;
     }
@@ -103,13 +105,13 @@ fn add(cost: &mut Cost, certain: bool, rounds: u64, node: &Node, inputs: &BTreeM
     let grows = turns > 1;
     let all: Vec<(Amounts, Result<Amounts, String>)> = all.iter().map(|candidate| candidate.holds(least, most, output, grows)).collect();
     let least = |amount: fn(&Amounts) -> u64| all.iter().map(|(least, _)| amount(least)).min().unwrap_or(0);
-    let always = certain && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
+    let always = certain > 0 && !matches!(node.step.on_failure, OnFailure::Fallback(Fallback::Value(_) | Fallback::Step(_)));
     if always {
         // Whoever answers in the end, it is one of them.
         cost.lower = Amounts {
             cost_nano_usd: cost.lower.cost_nano_usd.max(least(|hold| hold.cost_nano_usd)),
             tokens: cost.lower.tokens.max(least(|hold| hold.tokens)),
-            calls: cost.lower.calls.saturating_add(1),
+            calls: cost.lower.calls.saturating_add(certain),
         };
     }
     let times = u64::from(node.step.retry.max_attempts.unwrap_or(3));
@@ -157,18 +159,18 @@ impl<'a> Candidate<'a> {
             (bytes, window) => bytes.or(window),
         };
         let why = || {
-            let what = if grows { "its conversation grows with each turn" } else { "its prompt holds results of other steps" };
+            let what = if grows { "its conversation grows with each turn" } else { "its prompt holds what is known only while it runs" };
             format!("{what}, and no `input_tokens_max` is set for the model `{}`", self.model)
         };
         (hold(self.window.map_or(least, |window| least.min(window))), most.map(hold).ok_or_else(why))
     }
 }
 
-/// Most rounds of the loops around a step, multiplied.
-fn rounds(program: &Program, ix: NodeIx, inputs: &BTreeMap<String, Value>) -> u64 {
+/// The least and the most rounds of the loops around a step, multiplied.
+fn rounds(program: &Program, ix: NodeIx, inputs: &BTreeMap<String, Value>) -> (u64, u64) {
     let groups = std::iter::successors(program.nodes[ix].parent, |&group| program.nodes[group].parent);
     let loops = groups.map(|group| &program.nodes[group]).filter(|node| node.shape == Shape::Loop);
-    loops.fold(1, |all, node| all.saturating_mul(rounds_of(node, inputs).1))
+    loops.map(|node| rounds_of(node, inputs)).fold((1, 1), |all, one| (all.0.saturating_mul(one.0), all.1.saturating_mul(one.1)))
 }
 
 /// The least and the most rounds of a loop.
@@ -181,8 +183,9 @@ fn rounds_of(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, u64) {
     let known = over("for_each").and_then(Value::as_array).map(|list| list.len() as u64).or_else(|| over("count").and_then(Value::as_u64));
     let ends_early = |name: &str| params.contains_key(name);
     match known {
+        Some(known) if ends_early("while") => (0, known.min(most)),
         Some(known) if ends_early("until") => (known.min(1), known.min(most)),
-        Some(known) => (known, known.min(most)),
+        Some(known) => (known.min(most), known.min(most)),
         None => (u64::from(ends_early("until") && !ends_early("while") && !ends_early("for_each") && !ends_early("count")), most),
     }
 }

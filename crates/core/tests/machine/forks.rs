@@ -13,7 +13,7 @@ use gorgon_core::plan::Program;
 use gorgon_core::run::{RunState, RunStatus, StepStatus};
 use serde_json::{Value, json};
 
-use crate::build::{Say, agent, approval, branch, noop, noop_of, parallel, program, shell, transform, workflow};
+use crate::build::{Say, agent, approval, branch, noop, noop_of, parallel, program, repeat, shell, transform, workflow};
 use crate::conversations::{gave, says, wants};
 use crate::harness::{Harness, approve};
 
@@ -122,6 +122,29 @@ fn what_a_fork_kept_was_done_and_is_done_again_by_a_fork_of_it_that_does_not_kee
     let (second, kept) = from(&fork, definition(), Some("a"), |_| {});
     let again = fork::repeated(&second.state.program, fork.log.iter().map(|(_, event)| event), &kept);
     assert_eq!(again.iter().map(|r| (r.step.as_str(), r.calls)).collect::<Vec<_>>(), [("a", 1)]);
+}
+
+#[test]
+fn each_round_of_a_loop_that_is_not_kept_does_again_what_it_did() {
+    let steps = || vec![repeat("l", vec![shell("a", "echo a"), noop("b")]).param("count", json!(3)), noop("after")];
+    let mut run = Harness::start(workflow(steps()));
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        run.done("a");
+        run.done("b");
+        ends.push(events_of(&run));
+    }
+    let again = |program: &Program, kept: &Kept| -> u32 {
+        let again = fork::repeated(program, run.log.iter().map(|(_, event)| event), kept);
+        again.iter().filter(|again| again.step.as_str() == "a").map(|again| again.calls).sum()
+    };
+    let (fork, kept) = from(&run, workflow(steps()), Some("l"), |_| {});
+    assert_eq!(again(&fork.state.program, &kept), 3);
+    // After the first round the call of the second one is under way: it is made again.
+    for (end, left) in ends.into_iter().zip([2, 1, 0]) {
+        let (fork, kept) = at(&run, end);
+        assert_eq!(again(&fork.state.program, &kept), left, "{left}");
+    }
 }
 
 #[test]

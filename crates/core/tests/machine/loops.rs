@@ -277,12 +277,14 @@ fn a_plan_counts_the_rounds() {
     let one = once.upper.unwrap();
     assert_eq!(once.lower.calls, 1);
     for (step, rounds, least) in [
-        (repeat("l", asks()).param("count", json!(5)), 5, 1),
-        (repeat("l", asks()).param("for_each", json!("${inputs.list}")), 3, 1),
+        (repeat("l", asks()).param("count", json!(5)), 5, 5),
+        (repeat("l", asks()).param("count", json!(5)).param("while", json!("1 < 2")), 5, 0),
+        (repeat("l", asks()).param("count", json!(5)).param("until", json!("1 < 2")), 5, 1),
+        (repeat("l", asks()).param("for_each", json!("${inputs.list}")), 3, 3),
         (repeat("l", asks()).param("while", json!("1 < 2")), 10, 0),
         (repeat("l", asks()).param("until", json!("1 < 2")).param("max_iterations", json!(7)), 7, 1),
         (repeat("l", asks()).param("count", json!(0)), 0, 0),
-        (repeat("l", vec![repeat("m", asks()).param("count", json!(2))]).param("count", json!(3)), 6, 1),
+        (repeat("l", vec![repeat("m", asks()).param("count", json!(2))]).param("count", json!(3)), 6, 6),
     ] {
         let cost = cost(step);
         assert_eq!(cost.upper.map(|upper| upper.calls), Some(one.calls * rounds), "{rounds}");

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::printer::Printer;
-use crate::report::shown;
+use crate::report::{loop_around, shown};
 use crate::session::{Purpose, Session};
 
 /// Most lines that are shown of the difference between two results.
@@ -69,6 +69,9 @@ struct StepSide {
     cost_nano_usd: u64,
     tokens: u64,
     ms: Option<i64>,
+    /// Then it is compared by its last round, and its loop by all of them.
+    #[serde(skip)]
+    in_loop: bool,
     #[serde(skip)]
     outputs: Option<Payload>,
 }
@@ -93,7 +96,7 @@ impl Compared {
     fn of(before: &Run, after: &Run) -> Self {
         let mut ids: Vec<&str> = before.steps.iter().map(|step| step.id.as_str()).collect();
         ids.extend(after.steps.iter().map(|step| step.id.as_str()).filter(|id| before.steps.iter().all(|step| step.id.as_str() != *id)));
-        let find = |run: &Run, id: &str| run.steps.iter().find(|step| step.id.as_str() == id).map(StepSide::of);
+        let find = |run: &Run, id: &str| run.steps.iter().find(|step| step.id.as_str() == id).map(|step| StepSide::of(run, step));
         let steps = ids
             .into_iter()
             .map(|id| {
@@ -124,6 +127,8 @@ impl Compared {
         row("status", before.status.to_owned(), after.status.to_owned(), "");
         for step in &self.steps {
             let note = match (step.same_outputs, &step.before, &step.after) {
+                (Some(true), Some(side), _) if side.in_loop => "same result in the last round",
+                (Some(false), Some(side), _) if side.in_loop => "another result in the last round",
                 (Some(true), ..) => "same result",
                 (Some(false), ..) => "another result",
                 (None, None, _) | (None, _, None) => "only in one",
@@ -171,7 +176,7 @@ impl Side {
 }
 
 impl StepSide {
-    fn of(step: &RunStep) -> Self {
+    fn of(run: &Run, step: &RunStep) -> Self {
         let ms = step.started_at.zip(step.ended_at).map(|(started, ended)| ended.as_millisecond() - started.as_millisecond());
         Self {
             status: step.status.word(),
@@ -179,6 +184,7 @@ impl StepSide {
             cost_nano_usd: step.cost_nano_usd,
             tokens: step.tokens,
             ms: ms.filter(|_| !step.kept),
+            in_loop: loop_around(run, step).is_some(),
             outputs: step.outputs.clone(),
         }
     }
