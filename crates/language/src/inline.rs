@@ -1,6 +1,7 @@
 //! Workflows that are steps of others: their files are read, and their steps put inside.
 
 use std::cell::Cell;
+use std::path::{Component, Path, PathBuf};
 
 use gorgon_core::budget::Limits;
 use gorgon_core::definition::{Definition, Step};
@@ -68,7 +69,7 @@ fn of_step(step: &mut Step, files: Files<'_>, steps: &mut usize, problems: &mut 
         Ok(found) => found,
         Err(why) => return refuse(Code::UnknownWorkflow, format!("the workflow `{named}` cannot be read: {why}"), "name a file beside this one"),
     };
-    if around.contains(&path) {
+    if around.iter().any(|other| lexical(other) == lexical(&path)) {
         let way = around.iter().chain([&path]).cloned().collect::<Vec<_>>().join(" → ");
         return refuse(Code::Cycle, format!("the workflow `{named}` is a step of itself: {way}"), "take one of these steps out");
     }
@@ -104,6 +105,19 @@ fn of_step(step: &mut Step, files: Files<'_>, steps: &mut usize, problems: &mut 
         let problem = Diagnostic::error(code, place, message);
         problems.push(if let Some(help) = help { problem.help(help) } else { problem });
     }
+}
+
+/// A path without its detours: `a/./b/../c` is `a/c`. Two names of a file that differ by a link are found by how deep files may stand in one another.
+fn lexical(path: &str) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The workflow with the steps that its goals need, as a run of its own would have them.

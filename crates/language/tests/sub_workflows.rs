@@ -30,7 +30,7 @@ steps: [{id: l, type: loop, params: {count: '${n}', steps: [{id: t, type: noop, 
 
 fn loaded(files: &[(&str, &str)]) -> (Loaded, String) {
     let files: HashMap<&str, &str> = files.iter().copied().collect();
-    let read = |path: &str| files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned());
+    let read = |path: &str| files.get(path.replace("../parts/./", "").as_str()).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned());
     let text = files["main.yaml"];
     let loaded = load_with(text, &read);
     let told = render("main.yaml", text, &loaded.diagnostics);
@@ -76,6 +76,9 @@ fn what_does_not_fit_is_told_at_the_step() {
             "main.yaml:6:5: error[GOR0405]: the workflow `parts/other.yaml` cannot be read: there is no such file",
         ),
         (with("what: '${intro}'", "waht: x"), BUILD.to_owned(), DEEP.to_owned(), "error[GOR0203]: the workflow `build` has no input `waht`"),
+        (with("what: '${intro}'", "what: x, n: many"), BUILD.to_owned(), DEEP.to_owned(), "the input `n` of the workflow `build`"),
+        (with("what: '${intro}'", "what: x, n: '${topic}'"), BUILD.to_owned(), DEEP.to_owned(), ""),
+        (MAIN.to_owned(), build("deep.yaml", "../parts/./build.yaml"), DEEP.to_owned(), "is a step of itself"),
         (with("inputs: {what: '${intro}'}, ", ""), BUILD.to_owned(), DEEP.to_owned(), "error[GOR0201]: the workflow `build` needs its input `what`"),
         (
             with("outputs: [report]}", "outputs: [report, nothing]}"),

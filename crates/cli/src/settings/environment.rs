@@ -30,7 +30,7 @@ impl Environment {
             let why = match error {
                 dotenvy::Error::LineParse(line, at) => {
                     let before = line.split('=').next().unwrap_or_default().trim().to_owned();
-                    format!("the line of `{before}` makes no sense at its {}th character", at + 1)
+                    format!("the line of `{before}` makes no sense at character {}", at + 1)
                 }
                 dotenvy::Error::Io(error) => error.to_string(),
                 other => other.to_string(),

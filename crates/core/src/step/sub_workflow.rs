@@ -11,6 +11,7 @@ use crate::call::Outcome;
 use crate::definition::{Definition, EffectClass, Fallback, InputSpec, OnFailure, Order, Step};
 use crate::diagnostic::Code;
 use crate::ids::StepId;
+use crate::template::TemplateValue;
 
 pub(super) struct SubWorkflow;
 
@@ -81,6 +82,13 @@ pub fn put_inside(step: &mut Step, child: Definition) -> Result<(), Misfit> {
     if let Some((missing, _)) = missing {
         let message = format!("the workflow `{}` needs its input `{missing}`", child.name);
         return Err((Code::MissingInput, message, Some(format!("give it under `inputs`: `{missing}: …`"))));
+    }
+    for (name, value) in step.params.get("inputs").and_then(Value::as_object).into_iter().flatten() {
+        // What is computed is checked when it is.
+        let Some(spec) = child.inputs.get(name).filter(|_| TemplateValue::parse(value).is_ok_and(|value| value.is_literal())) else { continue };
+        if let Err(error) = spec.ty.check(&format!("the input `{name}` of the workflow `{}`", child.name), value) {
+            return Err((Code::BadInput, error.to_string(), None));
+        }
     }
     let gives: Vec<&str> = child.outputs.keys().map(String::as_str).collect();
     // The first output of a step may have any name, where there is something to call so.
