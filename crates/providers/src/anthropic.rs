@@ -10,11 +10,10 @@ mod stream;
 mod usage;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gorgon_core::call::{ModelRequest, Outcome};
 use gorgon_ports::{CallCx, Progress};
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 
 pub use self::config::{AnthropicConfig, Thinking, Version};
 use self::stream::Assembly;
@@ -56,10 +55,7 @@ impl Anthropic {
     }
 
     fn question(&self, request: &ModelRequest) -> Question {
-        let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = request::body(request, &self.config, self.line.stream);
-        Question { url: self.url.clone(), headers, body: Bytes::from(body.to_string()) }
+        Question::json(&self.url, &self.headers, &request::body(request, &self.config, self.line.stream))
     }
 
     /// Says what of a request is not sent, for somebody asked for it.

@@ -10,11 +10,10 @@ mod stream;
 mod usage;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gorgon_core::call::{ModelRequest, Outcome};
 use gorgon_ports::CallCx;
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 
 pub use config::{MaxTokensField, OpenAiConfig};
 #[cfg(test)]
@@ -64,9 +63,7 @@ impl OpenAiChat {
 
     fn question(&self, request: &ModelRequest) -> Question {
         let form = Form { max_tokens_field: self.max_tokens_field, service_tier: self.service_tier.as_deref(), stream: self.line.stream };
-        let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Question { url: self.url.clone(), headers, body: Bytes::from(request::body(request, form).to_string()) }
+        Question::json(&self.url, &self.headers, &request::body(request, form))
     }
 }
 

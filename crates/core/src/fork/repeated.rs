@@ -23,6 +23,8 @@ pub struct Repeated {
 
 /// A loop, by its place, and one of its rounds.
 type Round = (NodeIx, u32);
+/// What was done once: the rounds around it, the element and the call.
+type Done = (Vec<Round>, u32, u32);
 
 /// The rounds that the loops of a run are in, as its events go by.
 struct Rounds<'p> {
@@ -84,7 +86,7 @@ pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Even
         }
     }
     let mut rounds = Rounds::of(program);
-    let mut done: BTreeMap<(usize, EffectClass), BTreeSet<(Vec<Round>, u32, u32)>> = BTreeMap::new();
+    let mut done: BTreeMap<(NodeIx, EffectClass), BTreeSet<Done>> = BTreeMap::new();
     for event in events {
         rounds.follow(event);
         // What the old run kept of another one was done by that one: once at least, and its history is not at hand.

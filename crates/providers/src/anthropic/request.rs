@@ -1,6 +1,8 @@
 //! What is sent.
 
-use gorgon_core::call::{Message, ModelRequest, Part, Speaker};
+use gorgon_core::call::{Message, ModelRequest, Part, Speaker, ToolSpec};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::AnthropicConfig;
@@ -25,71 +27,122 @@ const REFUSED: [&str; 13] = [
     "maxProperties",
 ];
 
+/// The body of a question. It borrows: a long conversation goes out with each of its turns, and is only written.
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    model: &'a str,
+    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'a str>,
+    messages: Vec<Said<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    output_config: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    stream: bool,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    role: &'static str,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    Blocks(Vec<Block<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Block<'a> {
+    Own(OwnBlock<'a>),
+    /// As it came.
+    Opaque(&'a Value),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum OwnBlock<'a> {
+    Text {
+        text: &'a str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Input<'a>,
+    },
+    ToolResult {
+        tool_use_id: &'a str,
+        content: &'a str,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_error: bool,
+    },
+}
+
+/// The arguments of a tool.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    AsWritten(&'a RawValue),
+    Empty {},
+}
+
 /// The body of a question. The cap is always in it: it is what the hold was computed from.
-pub(super) fn body(request: &ModelRequest, config: &AnthropicConfig, stream: bool) -> Value {
-    let opening = json!({"role": "user", "content": request.prompt});
-    let messages: Vec<Value> = std::iter::once(opening).chain(request.messages.iter().filter_map(|message| said(message))).collect();
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(request.model));
-    body.insert("max_tokens".to_owned(), json!(request.output_tokens_max));
-    if let Some(system) = request.system.as_ref().filter(|text| !text.is_empty()) {
-        body.insert("system".to_owned(), json!(system));
-    }
-    body.insert("messages".to_owned(), Value::Array(messages));
-    if let Some(temperature) = request.temperature.filter(|_| config.version.takes_temperature()) {
-        body.insert("temperature".to_owned(), json!(temperature));
-    }
-    if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters}));
-        body.insert("tools".to_owned(), tools.collect());
-    }
-    let mut output = Map::new();
+pub(super) fn body<'a>(request: &'a ModelRequest, config: &'a AnthropicConfig, stream: bool) -> Body<'a> {
+    let opening = Said { role: "user", content: Content::Text(&request.prompt) };
+    let mut output_config = Map::new();
     if let Some(effort) = &request.effort {
-        output.insert("effort".to_owned(), json!(effort));
+        output_config.insert("effort".to_owned(), json!(effort));
     }
     if let Some(answer) = &request.answer {
-        output.insert("format".to_owned(), json!({"type": "json_schema", "schema": lowered(&answer.schema)}));
+        output_config.insert("format".to_owned(), json!({"type": "json_schema", "schema": lowered(&answer.schema)}));
     }
-    if !output.is_empty() {
-        body.insert("output_config".to_owned(), Value::Object(output));
+    let tool = |tool: &ToolSpec| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters});
+    Body {
+        model: &request.model,
+        max_tokens: request.output_tokens_max,
+        system: request.system.as_deref().filter(|text| !text.is_empty()),
+        messages: std::iter::once(opening).chain(request.messages.iter().filter_map(|message| said(message))).collect(),
+        temperature: request.temperature.filter(|_| config.version.takes_temperature()),
+        tools: request.tools.iter().map(tool).collect(),
+        output_config,
+        thinking: config.thinking.map(|thinking| json!({"type": thinking.word()})),
+        service_tier: config.service_tier(),
+        stream,
     }
-    if let Some(thinking) = config.thinking {
-        body.insert("thinking".to_owned(), json!({"type": thinking.word()}));
-    }
-    if let Some(tier) = config.service_tier() {
-        body.insert("service_tier".to_owned(), json!(tier));
-    }
-    body.insert("stream".to_owned(), json!(stream));
-    Value::Object(body)
 }
 
 /// A message; `None` if nothing of it means anything on this wire, which wants no empty ones.
-fn said(message: &Message) -> Option<Value> {
+fn said(message: &Message) -> Option<Said<'_>> {
     let role = match message.by {
         Speaker::User => "user",
         Speaker::Model => "assistant",
     };
-    let blocks: Vec<Value> = message.parts.iter().filter_map(block).collect();
-    (!blocks.is_empty()).then(|| json!({"role": role, "content": blocks}))
+    let blocks: Vec<Block<'_>> = message.parts.iter().filter_map(block).collect();
+    (!blocks.is_empty()).then_some(Said { role, content: Content::Blocks(blocks) })
 }
 
-fn block(part: &Part) -> Option<Value> {
+fn block(part: &Part) -> Option<Block<'_>> {
     match part {
         Part::Text(text) if text.is_empty() => None,
-        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        Part::Text(text) => Some(Block::Own(OwnBlock::Text { text })),
         Part::ToolCall { id, name, arguments } => {
             // What was no JSON object cannot go back as it came: this wire takes objects only. The result says what was wrong with it.
-            let input = serde_json::from_str::<Value>(arguments).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
-            Some(json!({"type": "tool_use", "id": id, "name": name, "input": input}))
+            let object = serde_json::from_str::<&RawValue>(arguments).ok().filter(|input| input.get().starts_with('{'));
+            let input = object.map_or(Input::Empty {}, Input::AsWritten);
+            Some(Block::Own(OwnBlock::ToolUse { id, name, input }))
         }
-        Part::ToolResult { id, content, is_error, .. } => {
-            let mut block = json!({"type": "tool_result", "tool_use_id": id, "content": content});
-            if *is_error {
-                block["is_error"] = Value::Bool(true);
-            }
-            Some(block)
-        }
-        Part::Opaque { provider, block } => (provider == OWNER).then(|| block.clone()),
+        Part::ToolResult { id, content, is_error, .. } => Some(Block::Own(OwnBlock::ToolResult { tool_use_id: id, content, is_error: *is_error })),
+        Part::Opaque { provider, block } => (provider == OWNER).then_some(Block::Opaque(block)),
     }
 }
 
@@ -121,11 +174,15 @@ fn lowered(schema: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use gorgon_core::call::{AnswerSchema, ToolSpec};
+    use gorgon_core::call::AnswerSchema;
 
     use super::super::Version;
     use super::super::config::Thinking;
     use super::*;
+
+    fn sent(request: &ModelRequest, config: &AnthropicConfig, stream: bool) -> Value {
+        serde_json::to_value(body(request, config, stream)).unwrap()
+    }
 
     fn request() -> ModelRequest {
         let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "sig"});
@@ -168,7 +225,7 @@ mod tests {
     fn the_body_is_as_the_wire_wants_it() {
         let config = AnthropicConfig { thinking: Some(Thinking::Adaptive), ..AnthropicConfig::default() };
         assert_eq!(
-            body(&request(), &config, true),
+            sent(&request(), &config, true),
             json!({
                 "model": "claude-m", "max_tokens": 77, "system": "Be short.",
                 "messages": [
@@ -192,8 +249,8 @@ mod tests {
     #[test]
     fn a_temperature_goes_to_the_version_that_takes_one() {
         let old = AnthropicConfig { version: Version::V2023, ..AnthropicConfig::default() };
-        assert_eq!(body(&request(), &old, false)["temperature"], json!(0.5));
-        assert_eq!(body(&request(), &AnthropicConfig::default(), false).get("temperature"), None);
+        assert_eq!(sent(&request(), &old, false)["temperature"], json!(0.5));
+        assert_eq!(sent(&request(), &AnthropicConfig::default(), false).get("temperature"), None);
     }
 
     #[test]
@@ -207,7 +264,7 @@ mod tests {
         });
         let request = ModelRequest { answer: Some(AnswerSchema { name: "s".to_owned(), schema }), ..ModelRequest::default() };
         assert_eq!(
-            body(&request, &AnthropicConfig::default(), false)["output_config"],
+            sent(&request, &AnthropicConfig::default(), false)["output_config"],
             json!({"format": {"type": "json_schema", "schema": {
                 "type": "object", "required": ["minimum"], "additionalProperties": false,
                 "properties": {

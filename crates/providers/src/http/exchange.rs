@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use eventsource_stream::{EventStreamError, Eventsource};
 use futures_util::StreamExt;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::once::{Once, Taken};
@@ -19,6 +20,16 @@ pub(crate) struct Question {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+impl Question {
+    /// A question in JSON.
+    pub(crate) fn json(url: &Url, headers: &HeaderMap, body: &impl Serialize) -> Self {
+        let mut headers = headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Nothing can fail: the keys are texts, and memory is written to.
+        Self { url: url.clone(), headers, body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()) }
+    }
 }
 
 /// When an exchange ends, at the latest.

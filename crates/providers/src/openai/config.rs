@@ -62,16 +62,6 @@ pub enum MaxTokensField {
     MaxTokens,
 }
 
-impl MaxTokensField {
-    /// The name on the wire.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::MaxTokens => "max_tokens",
-        }
-    }
-}
-
 impl OpenAiConfig {
     /// Where the interface begins, proven to be a place that a key may be sent to.
     pub(super) fn checked_base(&self, name: &str) -> Result<Url, ConfigError> {

@@ -1,7 +1,10 @@
 //! What is sent.
 
-use gorgon_core::call::{Message, ModelRequest, Part, Speaker};
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use gorgon_core::call::{Message, ModelRequest, Part, Speaker, ToolSpec};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::MaxTokensField;
 
@@ -13,81 +16,122 @@ pub(super) struct Form<'a> {
     pub(super) stream: bool,
 }
 
+/// The body of a question. It borrows: a long conversation goes out with each of its turns, and is only written.
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    model: &'a str,
+    messages: Vec<Said<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Value>,
+    n: u8,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "role", rename_all = "snake_case")]
+enum Said<'a> {
+    System {
+        content: &'a str,
+    },
+    User {
+        content: &'a str,
+    },
+    Assistant {
+        content: Option<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tool_calls: Vec<Called<'a>>,
+    },
+    Tool {
+        tool_call_id: &'a str,
+        content: Cow<'a, str>,
+    },
+}
+
+#[derive(Serialize)]
+struct Called<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
 /// The body of a question. The cap is always in it: it is what the hold was computed from. `n` is sent because more choices would cost more.
-pub(super) fn body(request: &ModelRequest, form: Form<'_>) -> Value {
-    let system = request.system.iter().map(|text| json!({"role": "system", "content": text}));
-    let mut messages: Vec<Value> = system.chain([json!({"role": "user", "content": request.prompt})]).collect();
+pub(super) fn body<'a>(request: &'a ModelRequest, form: Form<'a>) -> Body<'a> {
+    let system = request.system.iter().map(|content| Said::System { content });
+    let mut messages: Vec<Said<'_>> = system.chain([Said::User { content: &request.prompt }]).collect();
     for message in &request.messages {
         match message.by {
             Speaker::User => messages.extend(message.parts.iter().filter_map(of_user)),
             Speaker::Model => messages.push(of_model(message)),
         }
     }
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(request.model));
-    body.insert("messages".to_owned(), Value::Array(messages));
-    body.insert(form.max_tokens_field.name().to_owned(), json!(request.output_tokens_max));
-    if let Some(temperature) = request.temperature {
-        body.insert("temperature".to_owned(), json!(temperature));
-    }
-    if let Some(effort) = &request.effort {
-        body.insert("reasoning_effort".to_owned(), json!(effort));
-    }
-    if !request.tools.is_empty() {
-        let tools = request
-            .tools
-            .iter()
-            .map(|tool| json!({"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters}}));
-        body.insert("tools".to_owned(), Value::Array(tools.collect()));
-    }
-    if let Some(answer) = &request.answer {
-        let (schema, strict) = lowered(&answer.schema);
-        let format = json!({"type": "json_schema", "json_schema": {"name": answer.name, "schema": schema, "strict": strict}});
-        body.insert("response_format".to_owned(), format);
-    }
-    body.insert("n".to_owned(), json!(1));
-    body.insert("stream".to_owned(), json!(form.stream));
-    if form.stream {
+    let cap = |field| (form.max_tokens_field == field).then_some(request.output_tokens_max);
+    let tool = |tool: &ToolSpec| json!({"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters}});
+    Body {
+        model: &request.model,
+        messages,
+        max_tokens: cap(MaxTokensField::MaxTokens),
+        max_completion_tokens: cap(MaxTokensField::MaxCompletionTokens),
+        temperature: request.temperature,
+        reasoning_effort: request.effort.as_deref(),
+        tools: request.tools.iter().map(tool).collect(),
+        response_format: request.answer.as_ref().map(|answer| {
+            let (schema, strict) = lowered(&answer.schema);
+            json!({"type": "json_schema", "json_schema": {"name": answer.name, "schema": schema, "strict": strict}})
+        }),
+        n: 1,
+        stream: form.stream,
         // Without it a stream does not tell what it used.
-        body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+        stream_options: form.stream.then(|| json!({"include_usage": true})),
+        service_tier: form.service_tier,
     }
-    if let Some(tier) = form.service_tier {
-        body.insert("service_tier".to_owned(), json!(tier));
-    }
-    Value::Object(body)
 }
 
 /// A part of the user's. Results of tools are messages of their own; that one is an error is said in its words, for the wire has none.
-fn of_user(part: &Part) -> Option<Value> {
+fn of_user(part: &Part) -> Option<Said<'_>> {
     match part {
-        Part::Text(text) => Some(json!({"role": "user", "content": text})),
+        Part::Text(content) => Some(Said::User { content }),
         Part::ToolResult { id, content, is_error, .. } => {
-            let content = if *is_error { format!("Error: {content}") } else { content.clone() };
-            Some(json!({"role": "tool", "tool_call_id": id, "content": content}))
+            let content = if *is_error { Cow::Owned(format!("Error: {content}")) } else { Cow::Borrowed(content.as_str()) };
+            Some(Said::Tool { tool_call_id: id, content })
         }
         Part::ToolCall { .. } | Part::Opaque { .. } => None,
     }
 }
 
-fn of_model(message: &Message) -> Value {
+fn of_model(message: &Message) -> Said<'_> {
     let mut text = String::new();
-    let mut calls = Vec::new();
+    let mut tool_calls = Vec::new();
     for part in &message.parts {
         match part {
             Part::Text(piece) => text.push_str(piece),
-            Part::ToolCall { id, name, arguments } => {
-                calls.push(json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}));
-            }
+            Part::ToolCall { id, name, arguments } => tool_calls.push(Called { id, kind: "function", function: Function { name, arguments } }),
             // Another provider's block means nothing here.
             Part::ToolResult { .. } | Part::Opaque { .. } => {}
         }
     }
-    let content = if text.is_empty() && !calls.is_empty() { Value::Null } else { Value::String(text) };
-    let mut said = json!({"role": "assistant", "content": content});
-    if !calls.is_empty() {
-        said["tool_calls"] = Value::Array(calls);
-    }
-    said
+    let content = (!text.is_empty() || tool_calls.is_empty()).then_some(text);
+    Said::Assistant { content, tool_calls }
 }
 
 /// The schema as this wire takes it, and whether it can be enforced strictly: every object has to name all its properties as required and forbid others.
@@ -137,6 +181,10 @@ fn lowered(schema: &Value) -> (Value, bool) {
 mod tests {
     use super::*;
 
+    fn sent(request: &ModelRequest, form: Form<'_>) -> Value {
+        serde_json::to_value(body(request, form)).unwrap()
+    }
+
     #[test]
     fn the_body_is_as_the_wire_wants_it() {
         let request = ModelRequest {
@@ -149,7 +197,7 @@ mod tests {
             ..ModelRequest::default()
         };
         assert_eq!(
-            body(&request, Form { max_tokens_field: MaxTokensField::MaxCompletionTokens, service_tier: Some("default"), stream: false }),
+            sent(&request, Form { max_tokens_field: MaxTokensField::MaxCompletionTokens, service_tier: Some("default"), stream: false }),
             json!({
                 "model": "m-1",
                 "messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Why?"}],
@@ -158,7 +206,7 @@ mod tests {
         );
         let bare = ModelRequest { system: None, temperature: None, ..request };
         assert_eq!(
-            body(&bare, Form { max_tokens_field: MaxTokensField::MaxTokens, service_tier: None, stream: false }),
+            sent(&bare, Form { max_tokens_field: MaxTokensField::MaxTokens, service_tier: None, stream: false }),
             json!({"model": "m-1", "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 77, "n": 1, "stream": false})
         );
     }
@@ -198,7 +246,7 @@ mod tests {
         };
         let form = Form { max_tokens_field: MaxTokensField::MaxTokens, service_tier: None, stream: true };
         assert_eq!(
-            body(&request, form),
+            sent(&request, form),
             json!({
                 "model": "m",
                 "messages": [
