@@ -71,7 +71,11 @@ fn a_kill_in_the_second_round_goes_on_in_the_second_round() {
 #[test]
 fn rounds_and_workflows_inside_draw_on_one_budget() {
     let (machine, server) = project(Script::default().rule(Rule::new(Reply::text("said"))));
-    let stopped = machine.run(&["run", "main.yaml", "--input", r#"files=["a","b","c","d"]"#, "--budget-calls", "2"]);
+    let two_calls = ["run", "main.yaml", "--input", r#"files=["a","b","c","d"]"#, "--budget-calls", "2"];
+    machine.run(&two_calls).exits(2).says("at least 4 calls");
+    // How many rounds there will be is known no more.
+    machine.write("main.yaml", &MAIN.replace("as: file\n", "as: file\n      until: index > 8\n"));
+    let stopped = machine.run(&two_calls);
     stopped.exits(1).says("calls").says("gorgon resume");
     assert_eq!(prompts(&server, &machine).len(), 2);
     machine.run(&["resume", "@last", "--budget-calls", "9"]).exits(0);
