@@ -30,7 +30,9 @@ steps: [{id: l, type: loop, params: {count: '${n}', steps: [{id: t, type: noop, 
 
 fn loaded(files: &[(&str, &str)]) -> (Loaded, String) {
     let files: HashMap<&str, &str> = files.iter().copied().collect();
-    let read = |path: &str| files.get(path.replace("../parts/./", "").as_str()).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned());
+    let read = |path: &str| {
+        files.get(path.replace("../parts/./", "").as_str()).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned())
+    };
     let text = files["main.yaml"];
     let loaded = load_with(text, &read);
     let told = render("main.yaml", text, &loaded.diagnostics);

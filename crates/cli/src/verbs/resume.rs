@@ -1,5 +1,7 @@
 //! `gorgon resume`
 
+use std::path::Path;
+
 use clap::Args;
 use gorgon_api::{CommandName, Run};
 use gorgon_core::ids::ContentHash;
@@ -14,6 +16,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::follow::Told;
 use crate::session::{Purpose, Session};
+use crate::workflow::{Workflow, shorten};
 
 /// Go on with a run that was paused, interrupted, or stopped by its budget.
 #[derive(Debug, Args)]
@@ -103,17 +106,32 @@ async fn warn_of_change(session: &mut Session<'_>, run: &Run) -> Result<(), Faul
 pub(super) async fn say_what_changed(session: &mut Session<'_>, run: &Run) -> Result<Option<String>, Fault> {
     let (Some(file), Some(source)) = (&run.file, run.source) else { return Ok(None) };
     let Ok(now) = std::fs::read(file) else { return Ok(None) };
-    if session.context.printer.json || ContentHash::of(&now) == source {
+    if session.context.printer.json {
         return Ok(None);
+    }
+    if ContentHash::of(&now) == source {
+        return Ok(say_what_it_names_changed(session.context, run, Path::new(file)));
     }
     let id = run.id.to_string();
     let Some(then) = session.ask(async |client| client.export(&id).await).await?.source else { return Ok(None) };
     let now = String::from_utf8_lossy(&now);
     let printer = &session.context.printer;
-    let name = crate::workflow::shorten(session.context, std::path::Path::new(file));
+    let name = shorten(session.context, Path::new(file));
     printer.say(format!("{} {name} was changed since this run was started:", printer.paint("1;33", "note:")));
     let diff = TextDiff::from_lines(then.as_str(), now.as_ref());
     let text = diff.unified_diff().context_radius(2).header("this run", &name).to_string();
     text.lines().for_each(|line| printer.say(line));
     Ok(Some(name))
+}
+
+/// The text is the same, and yet it is another workflow: a file that it names was changed, be it a prompt, a rule, or the workflow of a step.
+fn say_what_it_names_changed(context: &Context, run: &Run, file: &Path) -> Option<String> {
+    let now = Workflow::load(context, file).ok()?;
+    if Some(now.definition.hash()) == run.definition {
+        return None;
+    }
+    let name = shorten(context, file);
+    let note = context.printer.paint("1;33", "note:");
+    context.printer.say(format!("{note} what {name} names was changed since this run was started: a workflow of a step, a prompt, a rule"));
+    Some(name)
 }

@@ -82,3 +82,15 @@ fn rounds_and_workflows_inside_draw_on_one_budget() {
     assert_eq!(prompts(&server, &machine).len(), 4, "no round was made again");
     machine.run(&["run", "main.yaml", "--input", r#"files=["a","b","c","d"]"#, "--budget-calls", "0"]).exits(2);
 }
+
+#[test]
+fn a_change_in_the_workflow_of_a_step_is_told_before_a_run_goes_on_without_it() {
+    let (machine, server) = project(Script::default().rule(Rule::new(Reply::text("said"))));
+    machine.run(&["run", "main.yaml", "--input", r#"files=["a","b"]"#, "--budget-calls", "9"]).exits(0);
+    machine.write("main.yaml", &MAIN.replace("as: file\n", "as: file\n      until: index > 8\n"));
+    machine.run(&["run", "main.yaml", "--input", r#"files=["a","b"]"#, "--budget-calls", "1"]).exits(1);
+    machine.write("parts/look.yaml", &LOOK.replace("Look at", "Read"));
+    machine.run(&["resume", "@last", "--budget-calls", "9"]).exits(0).says("what main.yaml names was changed").says("--updated");
+    let asked = prompts(&server, &machine);
+    assert!(asked.iter().all(|prompt| prompt.contains("Look at")), "the run stays with the text that it was started from: {asked:?}");
+}
