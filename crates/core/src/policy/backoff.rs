@@ -3,7 +3,8 @@
 use crate::call::{Failure, FailureClass};
 use crate::definition::{Backoff, Retry};
 
-/// The delay after the `failures`-th failure (from 1), in milliseconds: never above the cap, jitter included.
+/// The delay after the `failures`-th failure (from 1), in milliseconds: never above the cap, jitter included. Where the other side said how long to wait, it
+/// is not asked before, whatever the form.
 #[must_use]
 pub fn delay_ms(retry: &Retry, failures: u32, failure: &Failure, seed: u64) -> u64 {
     let before = failures.saturating_sub(1);
@@ -20,7 +21,8 @@ pub fn delay_ms(retry: &Retry, failures: u32, failure: &Failure, seed: u64) -> u
         },
     };
     let capped = plain.min(retry.max_delay_ms);
-    if retry.jitter { capped - scramble(seed) % (capped / 2 + 1) } else { capped }
+    let delay = if retry.jitter { capped - scramble(seed) % (capped / 2 + 1) } else { capped };
+    delay.max(failure.retry_after_ms.unwrap_or(0).min(retry.max_delay_ms))
 }
 
 fn exponential(retry: &Retry, before: u32) -> u64 {
@@ -85,6 +87,11 @@ mod tests {
     fn adaptive_listens_to_the_other_side() {
         let asked = Failure { retry_after_ms: Some(7_000), ..Failure::new(FailureClass::RateLimited, "slow down") };
         assert_eq!(delays(Backoff::Adaptive, &asked), [7; 9]);
+        for form in [Backoff::Fixed, Backoff::Linear, Backoff::Exponential, Backoff::Fibonacci] {
+            assert!(delays(form, &asked).iter().all(|delay| *delay >= 7), "{form:?} does not ask before the time that it was told");
+        }
+        let jitter = Retry { jitter: true, ..Retry::default() };
+        assert!((0..99).all(|seed| delay_ms(&jitter, 1, &asked, seed) == 7_000), "nor does chance make it shorter");
         let overloaded = Failure::new(FailureClass::Overloaded, "busy");
         assert_eq!(delays(Backoff::Adaptive, &overloaded), [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let unreachable = Failure::new(FailureClass::Transport, "gone");
