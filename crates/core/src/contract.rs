@@ -136,6 +136,10 @@ impl Contract {
         let Some(mut value) = json_text::find(text, whole, &mut mends) else {
             return fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
         };
+        let rounded = json_text::rounded(text, &value);
+        if !rounded.is_empty() {
+            return Reading::Fails { why: Broken::Shape, problems: rounded };
+        }
         if whole && !self.checker.holds(&value) {
             coerce::coerce(&self.schema, &mut value, &mut String::new(), &mut mends);
         }

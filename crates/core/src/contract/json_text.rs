@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::Mend;
+use super::{Mend, Problem};
+
+/// From here on an integer is no longer kept as one: 2⁶³, beneath which both signs fit.
+const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
+/// The digits of the smallest of them.
+const INTEGER_DIGITS: usize = 19;
 
 /// The one JSON value of a text. Mends that change its letters are made only if `whole`: the model ended the text by itself.
 pub(super) fn find(text: &str, whole: bool, mends: &mut Vec<Mend>) -> Option<Value> {
@@ -29,6 +34,39 @@ pub(super) fn find(text: &str, whole: bool, mends: &mut Vec<Mend>) -> Option<Val
     let value = serde_json::from_str(&mended).ok().or_else(|| embedded(&mended))?;
     mends.push(told("commas before closing brackets left out, and True, False and None spelled as JSON has them"));
     Some(value)
+}
+
+/// The integers that a text spells and that its value cannot hold: they became floating-point numbers, and lost their last digits.
+pub(super) fn rounded(text: &str, value: &Value) -> Vec<Problem> {
+    fn gather(value: &Value, path: &mut String, problems: &mut Vec<Problem>) {
+        let mut inside = |name: &str, value: &Value| {
+            let length = path.len();
+            path.push('/');
+            path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            gather(value, path, problems);
+            path.truncate(length);
+        };
+        match value {
+            Value::Object(map) => map.iter().for_each(|(name, value)| inside(name, value)),
+            Value::Array(list) => list.iter().enumerate().for_each(|(place, value)| inside(&place.to_string(), value)),
+            Value::Number(number) if number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= BEYOND_INTEGERS) => {
+                let message = "the number has more digits than 64 bits hold: give it as a text, or round it".to_owned();
+                problems.push(Problem { path: path.clone(), message });
+            }
+            _ => {}
+        }
+    }
+    // A number that large may also be meant as one: `1e30` has no digits to lose.
+    let mut run = 0_usize;
+    let spells_one = text.bytes().any(|byte| {
+        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
+        run >= INTEGER_DIGITS
+    });
+    let mut problems = Vec::new();
+    if spells_one {
+        gather(value, &mut String::new(), &mut problems);
+    }
+    problems
 }
 
 /// What stands in the only code fence of a text.

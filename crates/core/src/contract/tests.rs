@@ -161,6 +161,20 @@ fn a_rule_that_makes_no_sense_is_refused_and_none_gets_out() {
 }
 
 #[test]
+fn an_integer_that_would_lose_digits_is_asked_for_again() {
+    let of = contract(json!({"type": "object"}), &[]);
+    for text in [r#"{"a": {"n/m": [1, 12345678901234567890123]}}"#, r#"{"a": {"n/m": [1, -9223372036854775809]}}"#] {
+        let (why, problems) = fails(&of, text, "stop");
+        assert_eq!((why, problems[0].path.as_str()), (Broken::Shape, "/a/n~1m/1"), "{problems:?}");
+    }
+    for text in
+        [r#"{"n": 18446744073709551615}"#, r#"{"n": -9223372036854775808}"#, r#"{"n": 1e30}"#, r#"{"n": "12345678901234567890123", "m": 0.5}"#]
+    {
+        assert!(matches!(of.read(text, "stop"), Reading::Holds { .. }), "{text}");
+    }
+}
+
+#[test]
 fn a_conversion_keeps_every_digit_or_is_not_made() {
     let of = |kind: &str| contract(json!({"type": kind}), &[]);
     for (kind, text, value) in [
