@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use gorgon_api::{OutputFrame, Run, Time};
+use gorgon_core::call::Outcome;
 use gorgon_core::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
 use gorgon_core::ids::{RunId, StepId};
 use gorgon_core::money::Amounts;
@@ -43,6 +44,8 @@ pub(crate) struct Row {
     pub(crate) kept: bool,
     /// What there is to know in a few words.
     pub(crate) note: String,
+    /// How its last call failed, if it did: why the next one waits.
+    pub(crate) failed: Option<String>,
     /// The last line of its live output.
     pub(crate) tail: String,
     pub(crate) started_at: Option<Time>,
@@ -61,6 +64,7 @@ impl Board {
             attempt: 0,
             attempts_before: 0,
             charged: Amounts::ZERO,
+            failed: None,
             simulated: false,
             kept: false,
             note: String::new(),
@@ -152,7 +156,11 @@ impl Board {
                 self.start(&started.call.step, at);
                 self.change(&started.call.step, |row| row.simulated |= simulated);
             }
-            Event::CallSettled { call, settlement, .. } => self.charge(&call.step, settlement.map(|settlement| settlement.charged)),
+            Event::CallSettled { call, settlement, outcome } => {
+                self.charge(&call.step, settlement.map(|settlement| settlement.charged));
+                let failed = if let Outcome::Failed { failure, .. } = outcome { Some(first_line(&failure.message)) } else { None };
+                self.change(&call.step, |row| row.failed = failed);
+            }
             Event::CallDoubted { call, verdict, settlement, .. } => {
                 self.charge(&call.step, settlement.map(|settlement| settlement.charged));
                 if *verdict == DoubtVerdict::Ask {
@@ -259,8 +267,9 @@ impl Board {
     }
 
     fn wait(&mut self, item: &ItemRef, wait: &Wait, at: Time) {
+        let failed = self.rows.iter().find(|row| row.id == item.step).and_then(|row| row.failed.clone());
         let note = match wait {
-            Wait::Timer { .. } => "waits".to_owned(),
+            Wait::Timer { .. } => failed.map_or_else(|| "waits".to_owned(), |why| format!("waits: {why}")),
             Wait::Signal { name, .. } => format!("waits for the signal `{name}`"),
             Wait::Approval { prompt, .. } => format!("waits for approval: {}", first_line(prompt)),
         };

@@ -129,7 +129,7 @@ impl Contract {
             return fails(Broken::Empty, "the answer is empty");
         }
         if finish_reason == "length" {
-            return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete");
+            return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete: raise it, or ask for less");
         }
         let mut mends = Vec::new();
         let whole = finish_reason == "stop";

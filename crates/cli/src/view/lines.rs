@@ -35,7 +35,13 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         },
         Event::StepSkipped { step, reason } => format!("step {step} left out: {}", reason.sentence()),
         Event::WaitStarted { at: item, wait, .. } => match wait {
-            Wait::Timer { ms } => format!("step {} waits for {}s", named(board, item), gorgon_core::time::show_seconds(*ms)),
+            Wait::Timer { ms } => {
+                let seconds = gorgon_core::time::show_seconds(*ms);
+                match board.rows.iter().find(|row| row.id == item.step).and_then(|row| row.failed.as_ref()) {
+                    Some(why) => format!("step {}: {}; again in {seconds}s", named(board, item), shown(why)),
+                    None => format!("step {} waits for {seconds}s", named(board, item)),
+                }
+            }
             Wait::Signal { name, .. } => format!("step {} waits for the signal `{name}`", named(board, item)),
             Wait::Approval { prompt, .. } => format!("step {} waits for approval: {}", named(board, item), first_line(prompt)),
         },
