@@ -77,7 +77,12 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 /// The cost line of a run.
 pub(crate) fn cost_of(run: &Run) -> String {
     let simulated = Simulated::of(run.steps.iter().map(|step| (step.simulated, step.calls)));
-    let mut line = cost(run.cost_nano_usd, run.tokens, run.calls, simulated);
+    let asked = run.steps.iter().any(|step| step.kind == "agent" && step.attempts > 0 && !step.kept);
+    let mut line = if run.calls == 0 && asked {
+        format!("cost {} (no call of a model was charged)", show_usd(run.cost_nano_usd))
+    } else {
+        cost(run.cost_nano_usd, run.tokens, run.calls, simulated)
+    };
     if run.held.cost_nano_usd > 0 {
         line.push_str(&format!(", {} held", show_usd(run.held.cost_nano_usd)));
     }
