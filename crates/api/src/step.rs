@@ -37,6 +37,9 @@ pub struct RunStep {
     pub tokens: u64,
     /// Its calls that may cost money.
     pub calls: u64,
+    /// How many of them had no known price: what they cost is not in what it was charged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unpriced: u64,
     /// Whether the simulator answered for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
@@ -97,6 +100,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl RunStep {
     /// The steps of a run, in file order, parents before the steps inside of them.
     pub(crate) fn all(state: &RunState) -> Vec<Self> {
@@ -111,6 +119,7 @@ impl RunStep {
         let parent = node.parent.map(|parent| state.program.nodes[parent].step.id.clone());
         let in_loop = std::iter::successors(node.parent, |&group| state.program.nodes[group].parent).any(|group| state.steps[group].rounds.is_some());
         let before = if in_loop { step.attempts_before } else { 0 };
+        let simulated = models.is_some_and(|models| is_simulated(node, step, models));
         let plain = || step.items.first().and_then(|item| item.failure.clone());
         Self {
             id: node.step.id.clone(),
@@ -123,7 +132,9 @@ impl RunStep {
             cost_nano_usd: step.charged.cost_nano_usd,
             tokens: step.charged.tokens,
             calls: step.charged.calls,
-            simulated: models.is_some_and(|models| is_simulated(node, step, models)),
+            // The simulator is free where nobody gave it a price.
+            unpriced: if simulated { 0 } else { step.unpriced },
+            simulated,
             kept: step.kept,
             items: node.items.is_some().then(|| Items::of(step)),
             outputs: step.outputs.clone().or_else(gathered),

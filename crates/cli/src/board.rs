@@ -2,12 +2,12 @@
 //!
 //! It is a picture, not the truth: whatever is printed at the end comes from the run itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use gorgon_api::{OutputFrame, Run, Time};
 use gorgon_core::call::Outcome;
 use gorgon_core::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
-use gorgon_core::ids::{RunId, StepId};
+use gorgon_core::ids::{CallId, RunId, StepId};
 use gorgon_core::money::Amounts;
 use gorgon_core::run::{RunStatus, StepStatus};
 use gorgon_core::step::Wait;
@@ -39,6 +39,10 @@ pub(crate) struct Row {
     /// The last attempt of the rounds before, for a step in a loop.
     attempts_before: u32,
     pub(crate) charged: Amounts,
+    /// Its calls that were charged without a known price.
+    pub(crate) unpriced: u64,
+    /// Its calls in flight without one.
+    unpriced_open: BTreeSet<CallId>,
     pub(crate) simulated: bool,
     /// Whether its result was kept of another run.
     pub(crate) kept: bool,
@@ -64,6 +68,8 @@ impl Board {
             attempt: 0,
             attempts_before: 0,
             charged: Amounts::ZERO,
+            unpriced: 0,
+            unpriced_open: BTreeSet::new(),
             failed: None,
             simulated: false,
             kept: false,
@@ -154,15 +160,21 @@ impl Board {
             Event::CallStarted(started) => {
                 let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.provider == crate::settings::SIMULATED);
                 self.start(&started.call.step, at);
-                self.change(&started.call.step, |row| row.simulated |= simulated);
+                let unpriced = !simulated && started.hold.is_some_and(|hold| hold.price.is_none());
+                self.change(&started.call.step, |row| {
+                    row.simulated |= simulated;
+                    if unpriced {
+                        row.unpriced_open.insert(started.call.clone());
+                    }
+                });
             }
             Event::CallSettled { call, settlement, outcome } => {
-                self.charge(&call.step, settlement.map(|settlement| settlement.charged));
+                self.charge(call, settlement.map(|settlement| settlement.charged));
                 let failed = if let Outcome::Failed { failure, .. } = outcome { Some(first_line(&failure.message)) } else { None };
                 self.change(&call.step, |row| row.failed = failed);
             }
             Event::CallDoubted { call, verdict, settlement, .. } => {
-                self.charge(&call.step, settlement.map(|settlement| settlement.charged));
+                self.charge(call, settlement.map(|settlement| settlement.charged));
                 if *verdict == DoubtVerdict::Ask {
                     self.change(&call.step, |row| (row.status, row.note) = (StepStatus::InDoubt, "was in flight when its process died".to_owned()));
                 }
@@ -277,10 +289,15 @@ impl Board {
         self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Waiting, note));
     }
 
-    fn charge(&mut self, step: &StepId, charged: Option<Amounts>) {
+    fn charge(&mut self, call: &CallId, charged: Option<Amounts>) {
         let Some(charged) = charged else { return };
         self.charged = self.charged.plus(charged);
-        self.change(step, |row| row.charged = row.charged.plus(charged));
+        self.change(&call.step, |row| {
+            row.charged = row.charged.plus(charged);
+            if row.unpriced_open.remove(call) {
+                row.unpriced = row.unpriced.saturating_add(charged.calls);
+            }
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use gorgon_api::{Run, RunStep, Time, Waiting};
 use gorgon_core::diagnostic::Code;
 use gorgon_core::event::Instead;
 use gorgon_core::ids::{RunId, StepId};
-use gorgon_core::money::{Meter, show_usd};
+use gorgon_core::money::{Amounts, Meter, show_usd};
 use gorgon_core::run::{RunStatus, StepStatus};
 use serde_json::Value;
 
@@ -57,17 +57,23 @@ impl Simulated {
     }
 }
 
-/// `cost $0.00 (simulated, 321 tokens, 2 calls)`
-pub(crate) fn cost(nano_usd: u64, tokens: u64, calls: u64, simulated: Simulated) -> String {
+/// `cost $0.00 (simulated, 321 tokens, 2 calls)`; of a call without a known price nobody can say what it cost.
+pub(crate) fn cost(charged: &Amounts, simulated: Simulated, unpriced: u64) -> String {
+    let Amounts { cost_nano_usd, tokens, calls } = *charged;
     if calls == 0 {
-        return format!("cost {} (no model was called)", show_usd(nano_usd));
+        return format!("cost {} (no model was called)", show_usd(cost_nano_usd));
     }
+    let unknown = match unpriced {
+        0 => String::new(),
+        all if all == calls => ", of unknown price".to_owned(),
+        some => format!(", {some} of unknown price"),
+    };
     let word = match simulated {
         Simulated::No => "",
         Simulated::Partly => "partly simulated, ",
         Simulated::Wholly => "simulated, ",
     };
-    format!("cost {} ({word}{}, {})", show_usd(nano_usd), counted(tokens, "token"), counted(calls, "call"))
+    format!("cost {} ({word}{}, {}{unknown})", show_usd(cost_nano_usd), counted(tokens, "token"), counted(calls, "call"))
 }
 
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -81,7 +87,8 @@ pub(crate) fn cost_of(run: &Run) -> String {
     let mut line = if run.calls == 0 && asked {
         format!("cost {} (no call of a model was charged)", show_usd(run.cost_nano_usd))
     } else {
-        cost(run.cost_nano_usd, run.tokens, run.calls, simulated)
+        let charged = Amounts { cost_nano_usd: run.cost_nano_usd, tokens: run.tokens, calls: run.calls };
+        cost(&charged, simulated, run.steps.iter().map(|step| step.unpriced).sum())
     };
     if run.held.cost_nano_usd > 0 {
         line.push_str(&format!(", {} held", show_usd(run.held.cost_nano_usd)));

@@ -70,6 +70,9 @@ pub(crate) fn tell(context: &Context, run: &Run, end: End, events: bool) {
     if !(simple && view(context, events).shows_cost()) {
         printer.say(report::cost_of(run));
     }
+    if run.steps.iter().any(|step| step.unpriced > 0) {
+        printer.say("  what a model costs is known once gorgon.toml says it, under `[models.NAME]`: then a limit in dollars holds as well");
+    }
     report::ending(printer, run);
     if end == End::Interrupted && !run.status.is_terminal() && run.status != gorgon_core::run::RunStatus::Paused {
         printer.say(format!("  to go on: gorgon resume {}", report::short(run.id)));

@@ -119,7 +119,8 @@ pub(crate) fn render(board: &Board, now: Time, width: usize, color: bool) -> Vec
         lines.push(step(board, place, row, now, width, color));
     }
     let simulated = Simulated::of(board.rows.iter().map(|row| (row.simulated, row.charged.calls)));
-    lines.push(cut(&cost(board.charged.cost_nano_usd, board.charged.tokens, board.charged.calls, simulated), width));
+    let unpriced = board.rows.iter().map(|row| row.unpriced).sum();
+    lines.push(cut(&cost(&board.charged, simulated, unpriced), width));
     lines
 }
 

@@ -115,6 +115,18 @@ fn what_nobody_told_is_charged_as_it_was_held() {
 }
 
 #[test]
+fn a_call_without_a_known_price_is_not_said_to_be_free() {
+    let machine = Machine::new();
+    let _server = Server::start(&machine, Script::default().rule(Rule::new(Reply::text("yes"))));
+    let two = "name: two\nsteps:\n  - {id: a, type: agent, prompt: one, max_tokens: 9}\n  - {id: b, type: agent, model: other, prompt: two, max_tokens: 9}\n";
+    machine.write("two.yaml", two);
+    machine.run(&["run", "two.yaml"]).exits(0).says("2 calls, 1 of unknown price)").says("[models.NAME]");
+    let run = machine.run(&["runs", "show", "@last", "--json"]).exits(0).json();
+    assert_eq!((&run["steps"][0]["unpriced"], &run["steps"][1]["unpriced"]), (&Value::Null, &json!(1)), "{run}");
+    machine.run(&["run", "two.yaml", "--budget-usd", "1"]).exits(2).says("nobody said what the model of step `b` costs");
+}
+
+#[test]
 fn runs_at_the_same_time_share_one_limit() {
     const LIMIT: u64 = 25;
     let machine = Machine::new();

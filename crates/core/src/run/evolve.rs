@@ -395,10 +395,11 @@ impl RunState {
     }
 
     fn on_call_settled(&mut self, call: &CallId, outcome: &Outcome, settlement: Option<&Settlement>) {
-        let asked = self.open.remove(call).map(|open| open.request.family());
+        let call_made = self.open.remove(call);
+        let asked = call_made.as_ref().map(|open| open.request.family());
         let node = self.program.find(&call.step).filter(|_| call.item < ITEMS_MAX);
         if let Some(settlement) = settlement {
-            self.settle(node, settlement);
+            self.settle(node, settlement, call_made.as_ref().and_then(|call| call.hold.as_ref()));
         }
         if let Some(ix) = node {
             self.count_in_flight(ix, -1);
@@ -425,7 +426,7 @@ impl RunState {
         let call = self.open.remove(id);
         let node = self.program.find(&id.step).filter(|_| id.item < ITEMS_MAX);
         if let Some(settlement) = settlement {
-            self.settle(node, settlement);
+            self.settle(node, settlement, call.as_ref().and_then(|call| call.hold.as_ref()));
         }
         let (Some(ix), Some(call)) = (node, call) else { return };
         self.count_in_flight(ix, -1);

@@ -61,6 +61,8 @@ pub struct StepState {
     pub ended_at: Option<Timestamp>,
     /// What its calls were charged.
     pub charged: Amounts,
+    /// How many of them had no known price: what they cost is not in it.
+    pub unpriced: u64,
     /// The outputs, parsed when somebody first looks at them.
     pub(super) parsed: OnceLock<Arc<Value>>,
     /// The inputs, parsed when somebody first looks at them.

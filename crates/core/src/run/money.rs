@@ -1,7 +1,7 @@
 //! What a run has spent and holds: the fold of its holds and settlements.
 
 use super::RunState;
-use crate::event::Settlement;
+use crate::event::{Hold, Settlement};
 use crate::money::{Amounts, Meter};
 use crate::plan::NodeIx;
 
@@ -12,14 +12,19 @@ impl RunState {
         }
     }
 
-    pub(super) fn settle(&mut self, node: Option<NodeIx>, settlement: &Settlement) {
+    /// `hold` is that of the call, if it is known.
+    pub(super) fn settle(&mut self, node: Option<NodeIx>, settlement: &Settlement, hold: Option<&Hold>) {
         for (meter, balance) in &mut self.budget {
             balance.settle(settlement.held.of(*meter), settlement.charged.of(*meter));
         }
         self.charged = self.charged.plus(settlement.charged);
         self.overage = self.overage.plus(settlement.charged.minus(settlement.held));
         if let Some(node) = node {
-            self.steps[node].charged = self.steps[node].charged.plus(settlement.charged);
+            let step = &mut self.steps[node];
+            step.charged = step.charged.plus(settlement.charged);
+            if hold.is_some_and(|hold| hold.price.is_none()) {
+                step.unpriced = step.unpriced.saturating_add(settlement.charged.calls);
+            }
         }
     }
 

@@ -141,7 +141,7 @@ impl RunState {
         let last = old.items.iter().map(|item| item.attempt).max().unwrap_or(0).max(old.attempts_before);
         let fans_out = self.program.nodes[ix].items.is_some();
         let items = if fans_out || old.items.is_empty() { Vec::new() } else { vec![ItemState { attempt: last, ..ItemState::default() }] };
-        self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, ..StepState::default() };
+        self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, unpriced: old.unpriced, ..StepState::default() };
     }
 
     /// What a loop gives.

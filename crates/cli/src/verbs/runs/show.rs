@@ -6,7 +6,7 @@ use clap::Args;
 use gorgon_api::{Export, Run, RunStep, Time, Waiting};
 use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
 use gorgon_core::ids::CallId;
-use gorgon_core::money::{Meter, show_usd};
+use gorgon_core::money::{Amounts, Meter, show_usd};
 
 use crate::board::first_line;
 use crate::context::Context;
@@ -95,7 +95,8 @@ fn line(printer: &Printer, run: &Run, step: &RunStep) {
     }
     if step.calls > 0 {
         let simulated = report::Simulated::of(std::iter::once((step.simulated, step.calls)));
-        parts.push(report::cost(step.cost_nano_usd, step.tokens, step.calls, simulated));
+        let charged = Amounts { cost_nano_usd: step.cost_nano_usd, tokens: step.tokens, calls: step.calls };
+        parts.push(report::cost(&charged, simulated, step.unpriced));
     }
     if step.kept {
         parts.push("kept".to_owned());
