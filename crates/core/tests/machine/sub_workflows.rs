@@ -106,10 +106,12 @@ fn what_does_not_fit_is_no_step() {
         put_inside(&mut step, child(vec![noop("a")])).err().map(|(code, ..)| code.as_str())
     };
     for (inputs, outputs, code) in [
-        (json!({ "what": 1 }), &["any"][..], None),
-        (json!({ "what": 1 }), &["text", "text2"], Some("GOR0108")),
+        (json!({ "what": "x" }), &["any"][..], None),
+        (json!({ "what": "${inputs.list}" }), &["any"], None),
+        (json!({ "what": 1 }), &["any"], Some("GOR0202")),
+        (json!({ "what": "x" }), &["text", "text2"], Some("GOR0108")),
         (json!({}), &[], Some("GOR0201")),
-        (json!({ "what": 1, "waht": 1 }), &[], Some("GOR0203")),
+        (json!({ "what": "x", "waht": 1 }), &[], Some("GOR0203")),
     ] {
         assert_eq!(misfit(inputs.clone(), outputs), code, "{inputs} {outputs:?}");
     }

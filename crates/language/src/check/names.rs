@@ -64,7 +64,11 @@ fn unique(steps: &[&Step], reader: &mut Reader<'_>) -> bool {
                 Code::DuplicateStep,
                 Spot::of(id),
                 format!("there are two steps `{}`", step.id),
-                "ids are unique in the whole file, those inside of a `parallel` included; the steps of a `map_reduce` `M` are `M_map` and `M_reduce`",
+                if step.id.as_str().ends_with("_map") || step.id.as_str().ends_with("_reduce") {
+                    "ids are unique in the whole file; the steps of a `map_reduce` called `M` are `M_map` and `M_reduce`"
+                } else {
+                    "ids are unique in the whole file, those inside of a `parallel` included"
+                },
             );
         }
     }
