@@ -94,3 +94,37 @@ fn a_change_in_the_workflow_of_a_step_is_told_before_a_run_goes_on_without_it() 
     let asked = prompts(&server, &machine);
     assert!(asked.iter().all(|prompt| prompt.contains("Look at")), "the run stays with the text that it was started from: {asked:?}");
 }
+
+#[test]
+fn a_failure_in_an_earlier_round_is_told_with_its_round_and_only_what_helps_is_proposed() {
+    const ROUNDS: &str = "name: rounds
+steps:
+  - id: l
+    type: loop
+    params:
+      for_each: [1, 2, 3]
+      steps:
+        - {id: q, type: agent, prompt: 'number ${item}', max_tokens: 9, on_failure: skip}
+";
+    let machine = Machine::new();
+    let script = Script::default().rule(Rule::new(Reply::error(400, "no")).prompt("number 2").times(1)).rule(Rule::new(Reply::text("yes")));
+    let _server = Server::start(&machine, script);
+    machine.write("rounds.yaml", ROUNDS);
+    let partial = machine.run(&["run", "rounds.yaml"]).exits(1).says("step `q` failed in round 2 of `l`").says("--from l");
+    assert!(!partial.stderr.contains("gorgon retry"), "{partial:?}");
+    machine.run(&["retry", "@last"]).exits(2).says("rounds of a loop that have ended");
+    machine.run(&["fork", "@last", "--from", "l"]).exits(0);
+    let runs = machine.run(&["runs", "list", "--json"]).exits(0).json();
+    let ids: Vec<&str> = runs["runs"].as_array().unwrap().iter().filter_map(|run| run["id"].as_str()).collect();
+    let diff = machine.run(&["runs", "diff", ids[1], ids[0]]).exits(0);
+    let verdict = |step: &str| diff.stdout.lines().find(|line| line.starts_with(step)).map(str::to_owned).unwrap_or_default();
+    assert!(verdict("l ").ends_with("another result") && verdict("q ").ends_with("same result in the last round"), "{diff:?}");
+}
+
+#[test]
+fn a_run_whose_calls_were_all_refused_does_not_say_that_none_was_made() {
+    let machine = Machine::new();
+    let _server = Server::start(&machine, Script::default().rule(Rule::new(Reply::error(400, "no"))));
+    machine.write("one.yaml", "name: one\nsteps: [{id: a, type: agent, prompt: one, max_tokens: 9}]\n");
+    machine.run(&["run", "one.yaml"]).exits(1).says("no call of a model was charged");
+}
