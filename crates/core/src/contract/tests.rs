@@ -87,6 +87,8 @@ fn rules_are_judged_as_the_table_says() {
         ("output['confidence'] > 0.8", json!({"confidence": 0.81}), true),
         ("output.confidence > 0.8", json!({}), false),
         ("output.confidence > 0.8", json!("text"), false),
+        ("output.confidence > 0.8", json!({"confidence": "0.1"}), false),
+        ("output.confidence > 0.8", json!({"confidence": [0.1]}), false),
         ("output | length > 2", json!([1, 2, 3]), true),
         ("output.name", json!({"name": "truthy is not true"}), false),
         ("type: dict", json!({}), true),

@@ -7,7 +7,7 @@
 //! expression.
 //!
 //! Where it differs, on purpose: an undefined value is an error everywhere but under `default`, `is defined` and
-//! `is undefined`; `default` also stands in for null; `~` writes booleans, lists and objects as JSON; objects keep the
+//! `is undefined`; values of different kinds have no order; `default` also stands in for null; `~` writes booleans, lists and objects as JSON; objects keep the
 //! order of their keys; there are no tuples, and lists are not repeated by `*`.
 
 mod calls;
