@@ -223,7 +223,8 @@ impl Board {
             Event::RunFinished { status, .. } => (self.status, self.ended_at) = (*status, Some(at)),
             Event::SignalReceived { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
             Event::Paused { .. } => self.status = RunStatus::Paused,
-            Event::Resumed { .. } => (self.status, self.ended_at) = (RunStatus::Running, None),
+            // Whether it runs now is said by what follows: one that its budget stops again at once has not changed its status.
+            Event::Resumed { .. } => self.ended_at = None,
         }
     }
 

@@ -46,6 +46,17 @@ fn waiting_for_somebody_is_4_and_names_the_way_on() {
 }
 
 #[test]
+fn a_run_that_its_budget_stops_again_at_once_is_4_again() {
+    let world = World::new();
+    world.write("gorgon.toml", "[models.simulated]\ninput_usd_per_mtok = 10\noutput_usd_per_mtok = 100\n");
+    let agents = ["a", "b"].map(|id| format!("  - {{id: {id}, type: agent, provider: simulated, prompt: Go on, max_tokens: 50}}\n")).concat();
+    world.write("w.yaml", &format!("name: w\nbudget: {{max_cost_usd: 0.006, on_exhausted: ask}}\nsteps:\n{agents}"));
+    world.run(&["run", "w.yaml"]).exits(4).says("--budget-usd");
+    world.run(&["resume", "@last"]).exits(4).says("--budget-usd");
+    world.run(&["resume", "@last", "--budget-usd", "1"]).exits(0);
+}
+
+#[test]
 fn a_data_directory_that_is_none_is_5() {
     let world = World::new();
     world.write("w.yaml", OK);
