@@ -7,6 +7,8 @@ mod import;
 mod repeated;
 mod unchanged;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use self::import::{Import, Keep};
@@ -31,7 +33,7 @@ pub struct Fork {
     /// Steps whose results were kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<StepId>,
-    /// Steps of which a part was kept: elements, steps inside of them, turns of a conversation.
+    /// Steps of which a part was kept: elements, steps inside of them, turns of a conversation, rounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub begun: Vec<StepId>,
 }
@@ -41,10 +43,12 @@ pub struct Fork {
 pub struct Kept {
     /// The events that bring it in.
     pub events: Vec<Event>,
-    /// Steps that are kept whole.
+    /// Steps that are kept whole: they never run again.
     pub steps: Vec<StepId>,
-    /// Steps of which a part is kept.
+    /// Steps of which a part is kept. A step inside of a loop that goes on is one of them: it runs again in the rounds that are left.
     pub begun: Vec<StepId>,
+    /// The loops that go on, and how many rounds of each have ended.
+    pub rounds: BTreeMap<StepId, u32>,
 }
 
 /// Keeps everything that a run had when it stood like this. `events` are those that led there.
@@ -70,6 +74,8 @@ fn stands(origin: &RunState, ix: NodeIx) -> Keep {
         StepStatus::Failed if step.tolerated => Keep::Whole,
         StepStatus::Skipped | StepStatus::Pending | StepStatus::Ready => Keep::No,
         StepStatus::Failed if node.items.is_none() && node.children.is_empty() => Keep::No,
+        // A loop that failed by itself and not by a step inside of it has nowhere to go on.
+        StepStatus::Failed if step.rounds.as_ref().is_some_and(|rounds| !rounds.under_way) => Keep::No,
         StepStatus::Failed | StepStatus::Running | StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => Keep::parts_of(node),
     }
 }

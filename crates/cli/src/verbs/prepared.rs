@@ -100,7 +100,17 @@ impl Wanted<'_> {
         let start = Start { by: context.user.clone(), models: models.clone(), ..Start::default() };
         let providers = settings.providers.keys().cloned().collect();
         let filled = program.definition.with_defaults(inputs.clone());
-        let new = NewRun { id: RunId(0), source: None, inputs, start, limits, scopes: Vec::<Scope>::new(), providers, fork: None };
+        let new = NewRun {
+            id: RunId(0),
+            source: None,
+            inputs,
+            start,
+            limits,
+            scopes: Vec::<Scope>::new(),
+            providers,
+            fork: None,
+            rounds_kept: BTreeMap::new(),
+        };
         let program = Arc::new(program);
         match new_run(&program, new, &prices) {
             Ok((RunCreated { limits, .. }, cost)) => Ok(Prepared { program, cost, limits, inputs: filled, problems: Vec::new() }),

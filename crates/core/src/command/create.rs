@@ -48,6 +48,8 @@ pub struct NewRun {
     pub providers: Vec<String>,
     /// The run that it is made out of, and what it keeps of it.
     pub fork: Option<Fork>,
+    /// The loops that go on of that run, and how many rounds of each have ended.
+    pub rounds_kept: BTreeMap<StepId, u32>,
 }
 
 /// Checks what has to be right before a run exists: inputs, step types, models, money. Nothing was written when it fails.
@@ -74,7 +76,7 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
     }
     check_models(program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
     let limits = new.limits.over(definition.budget.limits);
-    let cost = plan::cost_of_rest(program, kept, &inputs, &new.start.models, prices);
+    let cost = plan::cost_of_rest(program, (kept, &new.rounds_kept), &inputs, &new.start.models, prices);
     check_money(&cost, &limits, &mut problems);
     if !problems.is_empty() {
         return Err(problems);

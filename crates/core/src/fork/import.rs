@@ -6,6 +6,7 @@ use crate::ids::StepId;
 use crate::payload::Payload;
 use crate::plan::{Node, NodeIx, Program};
 use crate::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
+use crate::step::Shape;
 
 /// How much of a step is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,7 @@ impl<'a> Import<'a> {
         let (Some(step), id) = (self.origin_of(ix), &node.step.id) else { return };
         match self.keep[ix] {
             Keep::No => return,
+            Keep::Whole if self.is_in_rounds(ix) => self.kept.begun.push(id.clone()),
             Keep::Whole => self.kept.steps.push(id.clone()),
             Keep::Parts if !node.children.is_empty() && !step.opened => return,
             Keep::Parts => {}
@@ -118,6 +120,12 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// Whether a step stands inside of a loop that goes on.
+    fn is_in_rounds(&self, ix: NodeIx) -> bool {
+        let mut groups = std::iter::successors(self.program.nodes[ix].parent, |&group| self.program.nodes[group].parent);
+        groups.any(|group| self.program.nodes[group].shape == Shape::Loop && self.keep[group] != Keep::Whole)
+    }
+
     /// The rounds of a loop. Those before the last are brought by what they gave, the last by its steps.
     fn bring_rounds(&mut self, ix: NodeIx, rounds: &Rounds) {
         let step = &self.program.nodes[ix].step.id;
@@ -126,6 +134,9 @@ impl<'a> Import<'a> {
         // Where the last round is not kept whole, it goes on.
         let goes_on = rounds.under_way || self.keep[ix] != Keep::Whole;
         let last = if rounds.under_way { rounds.ended.len() } else { rounds.ended.len().saturating_sub(1) };
+        if goes_on {
+            self.kept.rounds.insert(step.clone(), u32::try_from(last).unwrap_or(u32::MAX));
+        }
         for (round, ended) in (0_u32..).zip(&rounds.ended[..last]) {
             let Round { gave, went_past_failure, .. } = ended;
             self.kept.events.push(Event::RoundStarted { step: step.clone(), round });

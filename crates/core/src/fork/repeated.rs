@@ -71,6 +71,7 @@ pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Even
     let whole: BTreeSet<&StepId> = kept.steps.iter().collect();
     let mut rounds = Rounds::of(program);
     let mut parts = BTreeSet::new();
+    let mut ended = BTreeSet::new();
     let mut rounds_kept = BTreeSet::new();
     for event in &kept.events {
         rounds.follow(event);
@@ -80,6 +81,7 @@ pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Even
                 let CallId { step, item, call, .. } = &started.call;
                 parts.insert((step, rounds.around(step), *item, Some(*call)));
             }
+            Event::StepSucceeded { step, .. } | Event::StepFailed { step, .. } => drop(ended.insert((step, rounds.around(step)))),
             // A round that was brought by what it gave.
             Event::RoundEnded { step, results: Some(_), .. } => drop(rounds_kept.insert(rounds.of_loop(step))),
             _ => {}
@@ -91,7 +93,8 @@ pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Even
         rounds.follow(event);
         // What the old run kept of another one was done by that one: once at least, and its history is not at hand.
         if let Event::RunCreated(created) = event {
-            for ix in created.fork.iter().flat_map(|fork| &fork.kept).filter(|step| !whole.contains(step)).filter_map(|step| program.find(step)) {
+            let brought = created.fork.iter().flat_map(|fork| fork.kept.iter().chain(&fork.begun));
+            for ix in brought.filter(|step| !whole.contains(step) && !kept.begun.contains(step)).filter_map(|step| program.find(step)) {
                 let effect = program.nodes[ix].step.effect;
                 if effect >= EffectClass::Idempotent && program.nodes[ix].children.is_empty() {
                     done.entry((ix, effect)).or_default().insert((Vec::new(), 0, 0));
@@ -103,7 +106,8 @@ pub fn repeated<'e>(program: &Program, events: impl IntoIterator<Item = &'e Even
         let around = rounds.around(step);
         let part = |call| parts.contains(&(step, around.clone(), *item, call));
         let in_round_kept = || (1..=around.len()).any(|depth| rounds_kept.contains(&around[..depth]));
-        let is_kept = whole.contains(step) || part(None) || part(Some(*call)) || in_round_kept();
+        let has_ended = ended.contains(&(step, around.clone()));
+        let is_kept = whole.contains(step) || has_ended || part(None) || part(Some(*call)) || in_round_kept();
         if started.class < EffectClass::Idempotent || is_kept {
             continue;
         }

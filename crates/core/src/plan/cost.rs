@@ -58,17 +58,23 @@ impl Cost {
 /// Computes the bounds of a program.
 #[must_use]
 pub fn cost(program: &Program, inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
-    cost_of_rest(program, &[], inputs, models, prices)
+    cost_of_rest(program, (&[], &BTreeMap::new()), inputs, models, prices)
 }
 
-/// As [`cost`], of what is left when the results of some steps are there already.
+/// As [`cost`], of what is left when the results of some steps are there already, and so many rounds of the loops that go on have ended.
 #[must_use]
-pub fn cost_of_rest(program: &Program, kept: &[StepId], inputs: &BTreeMap<String, Value>, models: &ModelChoice, prices: &PriceTable) -> Cost {
+pub fn cost_of_rest(
+    program: &Program,
+    (kept, ended): (&[StepId], &BTreeMap<StepId, u32>),
+    inputs: &BTreeMap<String, Value>,
+    models: &ModelChoice,
+    prices: &PriceTable,
+) -> Cost {
     let mut cost = Cost { lower: Amounts::ZERO, upper: Some(Amounts::ZERO), unbounded: Vec::new(), unpriced: Vec::new() };
     let certain = certain(program, inputs);
     let kept: std::collections::BTreeSet<&StepId> = kept.iter().collect();
     for (ix, node) in program.nodes.iter().enumerate().filter(|(_, node)| !kept.contains(&node.step.id)) {
-        let (least, most) = rounds(program, ix, inputs);
+        let (least, most) = rounds(program, ix, inputs, ended);
         add(&mut cost, (if certain[ix] { least } else { 0 }, most), node, inputs, models, prices);
     }
     if !cost.unbounded.is_empty() {
@@ -166,19 +172,30 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The least and the most rounds of the loops around a step, multiplied.
-fn rounds(program: &Program, ix: NodeIx, inputs: &BTreeMap<String, Value>) -> (u64, u64) {
+/// How often the rounds of the loops around a step let it run, at least and at most. Of the outermost loop those that have ended are over; in the one that is
+/// under way the step may have ended, and what stands in it may be anywhere.
+fn rounds(program: &Program, ix: NodeIx, inputs: &BTreeMap<String, Value>, ended: &BTreeMap<StepId, u32>) -> (u64, u64) {
     let groups = std::iter::successors(program.nodes[ix].parent, |&group| program.nodes[group].parent);
-    let loops = groups.map(|group| &program.nodes[group]).filter(|node| node.shape == Shape::Loop);
-    loops.map(|node| rounds_of(node, inputs)).fold((1, 1), |all, one| (all.0.saturating_mul(one.0), all.1.saturating_mul(one.1)))
+    let loops: Vec<&Node> = groups.map(|group| &program.nodes[group]).filter(|node| node.shape == Shape::Loop).collect();
+    let mut all = (1_u64, 1_u64);
+    for (n, node) in loops.iter().enumerate() {
+        let (mut least, mut most) = rounds_of(node, inputs);
+        if let Some(&ended) = ended.get(&node.step.id).filter(|_| n + 1 == loops.len()) {
+            least = least.saturating_sub(u64::from(ended) + 1);
+            most = most.saturating_sub(u64::from(ended));
+        }
+        all = (all.0.saturating_mul(least), all.1.saturating_mul(most));
+    }
+    all
 }
 
 /// The least and the most rounds of a loop.
 fn rounds_of(node: &Node, inputs: &BTreeMap<String, Value>) -> (u64, u64) {
     let params = &node.step.params;
     let most = crate::step::most_rounds(params);
-    // A list or a number that comes of the inputs is known before the run starts.
-    let rendered = node.code.template.render(&InputsOnly(inputs)).ok();
+    // A list or a number that comes of the inputs is known before the run starts. A default in its place is not: the value may be another one in the end.
+    let of_inputs = node.code.template.references().into_iter().all(|reference| matches!(reference.root, crate::template::Root::Input(_)));
+    let rendered = node.code.template.render(&InputsOnly(inputs)).ok().filter(|_| of_inputs);
     let over = |name: &str| rendered.as_ref().and_then(|params| params.get(name));
     let known = over("for_each").and_then(Value::as_array).map(|list| list.len() as u64).or_else(|| over("count").and_then(Value::as_u64));
     let ends_early = |name: &str| params.contains_key(name);

@@ -90,7 +90,8 @@ impl RunState {
         let gave = Arc::new(brought.map_or_else(|| self.results_of_round(ix), Payload::value));
         let mut failures = Vec::new();
         self.gather_past_failures(ix, &mut failures);
-        let went_past_failure = went_past_failure || !failures.is_empty();
+        let went_past_failure = went_past_failure || self.went_past_failure_inside(ix);
+        self.went_past_failure |= went_past_failure;
         let rounds = self.steps[ix].rounds.get_or_insert_default();
         rounds.under_way = false;
         rounds.ended.push(Round { gave, went_past_failure, failures });
@@ -133,6 +134,11 @@ impl RunState {
                 None => self.gather_past_failures(inside, failures),
             }
         }
+    }
+
+    /// Whether what stands inside of a group went on past a failure, in rounds of which only that is known as well.
+    fn went_past_failure_inside(&self, ix: NodeIx) -> bool {
+        self.program.nodes[ix].children.iter().any(|&inside| went_past_failure(&self.steps[inside]) || self.went_past_failure_inside(inside))
     }
 
     /// A step is as if it had never run. Attempts keep counting, so no call id is ever used twice; what they failed by does not.

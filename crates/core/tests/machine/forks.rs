@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use gorgon_core::call::{FailureClass, Request};
 use gorgon_core::command::Command;
-use gorgon_core::definition::{Definition, EffectClass};
+use gorgon_core::definition::{Definition, EffectClass, OnFailure};
 use gorgon_core::event::{Event, RunCreated};
 use gorgon_core::fork::{self, Fork, Kept};
 use gorgon_core::ids::{RunId, StepId};
 use gorgon_core::payload::Payload;
-use gorgon_core::plan::Program;
+use gorgon_core::plan::{self, Program};
 use gorgon_core::run::{RunState, RunStatus, StepStatus};
+use gorgon_core::step::ModelChoice;
 use serde_json::{Value, json};
 
 use crate::build::{Say, agent, approval, branch, noop, noop_of, parallel, program, repeat, shell, transform, workflow};
@@ -145,6 +146,72 @@ fn each_round_of_a_loop_that_is_not_kept_does_again_what_it_did() {
         let (fork, kept) = at(&run, end);
         assert_eq!(again(&fork.state.program, &kept), left, "{left}");
     }
+}
+
+#[test]
+fn a_step_of_a_round_that_goes_on_is_not_kept_for_the_rounds_to_come() {
+    let steps = || vec![repeat("l", vec![shell("a", "echo a"), agent("m", "say").param("max_tokens", json!(9)), noop("b")]).param("count", json!(3))];
+    let mut run = Harness::start(workflow(steps()));
+    let mut cuts = Vec::new();
+    for _ in 0..3 {
+        run.done("a");
+        run.done("m");
+        cuts.push(events_of(&run));
+        run.done("b");
+    }
+    // In the second round `a` and `m` have ended: the third one runs them again.
+    let (mut fork, kept) = at(&run, cuts[1]);
+    assert_eq!((ids(&kept.steps), ids(&kept.begun)), (vec![], vec!["a", "m", "l"]));
+    assert_eq!(kept.rounds, [(StepId::from("l"), 1)].into());
+    let again = fork::repeated(&fork.state.program, run.log.iter().map(|(_, event)| event), &kept);
+    assert_eq!(again.iter().map(|again| (again.step.as_str(), again.calls)).collect::<Vec<_>>(), [("a", 1)]);
+    let rest = plan::cost_of_rest(&fork.state.program, (&kept.steps, &kept.rounds), &[].into(), &ModelChoice::default(), &crate::harness::prices());
+    assert_eq!((rest.lower.calls, rest.upper.map(|upper| upper.calls)), (1, Some(6)));
+    assert_eq!(fork.open(), ["b/0/1/0"]);
+    ["b", "a", "m", "b"].into_iter().for_each(|step| drop(fork.done(step)));
+    assert_eq!(fork.status(), RunStatus::Completed);
+    assert_eq!(fork.value("l"), run.value("l"));
+}
+
+#[test]
+fn rounds_that_went_past_a_failure_make_a_fork_partial_as_they_made_the_run() {
+    let inner = repeat("i", vec![noop("a").tries(1).on_failure(OnFailure::Skip), noop("b")]).param("count", json!(2));
+    let mut run = Harness::start(workflow(vec![repeat("o", vec![inner]).param("count", json!(2)), noop("after")]));
+    let mut cut = 0;
+    for round in 0..4 {
+        if round == 0 {
+            drop(run.fails("a", FailureClass::Refused))
+        } else {
+            drop(run.done("a"))
+        }
+        run.done("b");
+        if round == 0 {
+            cut = events_of(&run);
+        }
+    }
+    run.done("after");
+    assert_eq!(run.status(), RunStatus::Partial);
+    for cut in [cut, events_of(&run) - 3] {
+        let (mut fork, _) = at(&run, cut);
+        while let Some(call) = fork.state.open.keys().next().cloned() {
+            fork.done(call.step.as_str());
+        }
+        assert_eq!(fork.status(), RunStatus::Partial, "{cut}");
+        assert!(fork.state.steps[fork.ix("o")].rounds.as_ref().unwrap().ended[0].went_past_failure, "{cut}");
+    }
+    let (mut fork, _) = from(&run, Definition::clone(&run.state.program.definition), Some("after"), |_| {});
+    fork.done("after");
+    assert_eq!(fork.status(), RunStatus::Partial);
+}
+
+#[test]
+fn a_loop_that_failed_by_itself_starts_anew_in_a_fork() {
+    let steps = || vec![noop("first"), repeat("l", vec![noop("a")]).param("until", json!("false")).param("max_iterations", json!(2))];
+    let mut run = Harness::start(workflow(steps()));
+    ["first", "a", "a"].into_iter().for_each(|step| drop(run.done(step)));
+    assert_eq!((run.status(), run.step("l")), (RunStatus::Failed, StepStatus::Failed));
+    let (fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), fork.status(), fork.open()), (vec!["first"], RunStatus::Running, vec!["a/0/1/0".to_owned()]));
 }
 
 #[test]

@@ -285,6 +285,9 @@ fn a_plan_counts_the_rounds() {
         (repeat("l", asks()).param("until", json!("1 < 2")).param("max_iterations", json!(7)), 7, 1),
         (repeat("l", asks()).param("count", json!(0)), 0, 0),
         (repeat("l", vec![repeat("m", asks()).param("count", json!(2))]).param("count", json!(3)), 6, 6),
+        // A default is not what it is in the end.
+        (repeat("l", asks()).param("for_each", json!("${env.LIST | default([])}")).param("max_iterations", json!(8)), 8, 0),
+        (repeat("l", asks()).param("count", json!("${env.N | default(7)}")).param("max_iterations", json!(8)), 8, 0),
     ] {
         let cost = cost(step);
         assert_eq!(cost.upper.map(|upper| upper.calls), Some(one.calls * rounds), "{rounds}");

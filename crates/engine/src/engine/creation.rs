@@ -131,6 +131,7 @@ impl Engine {
             scopes: self.shared.scopes.clone(),
             providers: self.shared.providers.clone(),
             fork: None,
+            rounds_kept: BTreeMap::new(),
         };
         let (created, cost) = new_run(&prepared.program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         let id = created.id;
@@ -192,6 +193,7 @@ impl Engine {
             scopes: self.shared.scopes.clone(),
             providers: self.shared.providers.clone(),
             fork: None,
+            rounds_kept: BTreeMap::new(),
         };
         let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         Ok((program, cost))
@@ -230,7 +232,7 @@ impl Engine {
             Cut::Unchanged => (fork::unchanged(program, &values(), &origin, None), None, None),
         };
         let repeated = fork::repeated(program, recorded.iter().flat_map(|append| &append.events), &kept);
-        let Kept { events, steps, begun } = kept;
+        let Kept { events, steps, begun, rounds } = kept;
         let source = source.map(Bytes::from);
         let wanted = NewRun {
             id: RunId(uuid::Uuid::now_v7().as_u128()),
@@ -242,6 +244,7 @@ impl Engine {
             scopes: self.shared.scopes.clone(),
             providers: self.shared.providers.clone(),
             fork: Some(Fork { run, at, from, kept: steps.clone(), begun: begun.clone() }),
+            rounds_kept: rounds,
         };
         let (created, cost) = new_run(program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
         let id = (!only_look).then_some(created.id);
