@@ -23,7 +23,7 @@ mod transform;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use self::agent::{HOP, hops};
+pub(crate) use self::agent::{HOP, OPENED_AGAIN, can_go_on, hops};
 pub(crate) use self::branch::arms as branch_arms;
 pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};

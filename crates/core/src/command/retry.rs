@@ -9,7 +9,7 @@ use crate::definition::EffectClass;
 use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::StepId;
 use crate::plan::{NodeIx, Program};
-use crate::run::{ItemPhase, RunState, RunStatus, StepStatus};
+use crate::run::{ItemPhase, ItemState, RunState, RunStatus, StepStatus};
 
 impl Decider<'_> {
     pub(super) fn retry(&mut self, step: Option<StepId>, by: String) -> Result<(), Rejection> {
@@ -60,7 +60,8 @@ impl Decider<'_> {
             if reset.contains(&ix) || groups_around(program, ix).any(|group| reset.contains(&group)) {
                 continue;
             }
-            let goes_on = self.state.steps[ix].list.is_some() || self.state.steps[ix].opened || self.has_doubt(ix);
+            let step = &self.state.steps[ix];
+            let goes_on = step.list.is_some() || step.opened || self.has_doubt(ix) || step.items.iter().any(ItemState::can_talk_on);
             // A loop that failed by itself and not by a step inside of it has nowhere to go on.
             let between_rounds = self.state.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.under_way);
             let goes_on = goes_on && !between_rounds;

@@ -1,10 +1,8 @@
 //! `Hopped`: a step goes on with another one of those that it can ask.
 
 use super::{ItemPhase, RunState, StepStatus, Work, WorkKind};
-use crate::call::{Failure, Metering, Outcome};
-use crate::payload::Payload;
+use crate::call::Failure;
 use crate::plan::NodeIx;
-use crate::step::HOP;
 
 impl RunState {
     pub(super) fn on_hopped(&mut self, ix: NodeIx, n: u32, hop: u32, failure: &Failure) {
@@ -17,8 +15,7 @@ impl RunState {
         // A conversation goes on where it was: what was answered before was paid for. A first question is an attempt of its own.
         let goes_on = item.talk.as_ref().is_some_and(|talk| talk.is_answered(&item.journal));
         let kind = if goes_on {
-            item.settled(None, Outcome::Succeeded { value: Payload::of(&serde_json::json!({ (HOP): hop })), metering: Metering::None });
-            item.phase = ItemPhase::Running;
+            item.talk_on(hop);
             WorkKind::Continue
         } else {
             item.phase = ItemPhase::Idle;

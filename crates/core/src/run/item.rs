@@ -4,14 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::call::{Failure, Family, Outcome, Request};
+use crate::call::{Failure, Family, Metering, Outcome, Request};
 use crate::definition::EffectClass;
 use crate::event::{Hold, Instead, SkipReason};
 use crate::ids::{CallId, ContentHash};
 use crate::money::Amounts;
 use crate::payload::Payload;
 use crate::run::{Rounds, StepStatus, Talk};
-use crate::step::Wait;
+use crate::step::{HOP, OPENED_AGAIN, Wait, can_go_on};
 use crate::time::Timestamp;
 
 /// How a step stands. A plain step has one item; a fan-out one for each element; a group none.
@@ -106,6 +106,33 @@ impl ItemState {
         self.journal.clear();
         self.asked.clear();
         self.talk = None;
+    }
+
+    /// Whether there is a conversation in it that can go on where it is, after a bad end or a stop.
+    pub(crate) fn can_talk_on(&self) -> bool {
+        let is_over = match &self.phase {
+            ItemPhase::Failed | ItemPhase::Running | ItemPhase::Cancelled => true,
+            ItemPhase::Waiting(wait) => !wait.gate,
+            _ => false,
+        };
+        is_over && self.talk.as_ref().is_some_and(|talk| talk.is_answered(&self.journal)) && can_go_on(&self.asked, &self.journal)
+    }
+
+    /// The conversation goes on with this one of those who can be asked: what was answered before was paid for.
+    pub(super) fn talk_on(&mut self, hop: u32) {
+        let place = Payload::of(&serde_json::json!({ (HOP): hop }));
+        self.settled(None, Outcome::Succeeded { value: place, metering: Metering::None });
+        self.hop = hop;
+        self.phase = ItemPhase::Running;
+    }
+
+    /// A conversation of a step that is opened again goes on, with all its limits as at the start.
+    pub(super) fn open_talk(&mut self, at: Timestamp) {
+        self.talk_on(OPENED_AGAIN);
+        (self.failures, self.failure, self.started_at) = (0, None, Some(at));
+        if let Some(talk) = &mut self.talk {
+            talk.forget_charges();
+        }
     }
 
     /// A call has settled, or a wait has ended.

@@ -29,7 +29,7 @@ impl RunState {
             }
         }
         for &ix in &keep {
-            self.reopen_in_place(ix);
+            self.reopen_in_place(at, ix);
             self.reopen_round(ix);
         }
         for &ix in &reset {
@@ -59,8 +59,8 @@ impl RunState {
         step.opened && step.rounds.as_ref().is_none_or(|rounds| rounds.under_way)
     }
 
-    /// A failed or stopped fan-out or group goes on where it is: elements that succeeded stay.
-    fn reopen_in_place(&mut self, ix: NodeIx) {
+    /// A failed or stopped fan-out, group or conversation goes on where it is: elements and turns that succeeded stay.
+    fn reopen_in_place(&mut self, at: Timestamp, ix: NodeIx) {
         self.timers.retain(|(_, node, ..)| *node != ix);
         self.work.retain(|work| work.node != ix);
         let step = &mut self.steps[ix];
@@ -72,9 +72,17 @@ impl RunState {
         step.outputs = None;
         step.failed_items = 0;
         let fans_out = step.list.is_some();
-        for (n, item) in (0_u32..).zip(&mut step.items).filter(|(_, item)| fans_out || matches!(item.phase, ItemPhase::InDoubt(_))) {
+        let goes_on = |item: &ItemState| fans_out || matches!(item.phase, ItemPhase::InDoubt(_)) || item.can_talk_on();
+        for (n, item) in (0_u32..).zip(&mut step.items).filter(|(_, item)| goes_on(item)) {
             match item.phase {
                 ItemPhase::Succeeded => {}
+                _ if item.can_talk_on() => {
+                    if fans_out && item.phase == ItemPhase::Failed {
+                        step.open = step.open.saturating_add(1);
+                    }
+                    item.open_talk(at);
+                    self.work.insert(Work { node: ix, item: n, kind: WorkKind::Continue });
+                }
                 ItemPhase::InDoubt(ref doubt) if doubt.class >= EffectClass::AtMostOnce => step.status = StepStatus::InDoubt,
                 ItemPhase::Idle if n >= step.next_item => {}
                 _ => {

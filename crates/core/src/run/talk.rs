@@ -49,6 +49,11 @@ impl Talk {
         self.charged_tokens = self.charged_tokens.saturating_add(tokens);
     }
 
+    /// What was charged so far counts against no limit any more.
+    pub(super) fn forget_charges(&mut self) {
+        self.charged_tokens = 0;
+    }
+
     /// Tokens that its calls were charged so far.
     pub(crate) fn charged_tokens(&self) -> u64 {
         self.charged_tokens

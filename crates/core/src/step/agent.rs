@@ -6,6 +6,8 @@ mod answer;
 mod tools;
 mod turns;
 
+pub(crate) use self::turns::can_go_on;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -203,8 +205,10 @@ impl StepKind for Agent {
     }
 }
 
-/// The key of the entry in a journal by which a conversation goes on with another one.
+/// The key of the entry in a journal by which a conversation goes on with another one, or with the first one when its step is opened again.
 pub(crate) const HOP: &str = "hop";
+/// Its value where the step was opened again. What a fallback is asked for is counted from 1.
+pub(crate) const OPENED_AGAIN: u32 = 0;
 
 /// Provider and model of a fallback.
 fn pair(text: &str) -> Option<(&str, &str)> {
@@ -270,7 +274,7 @@ fn wire_name(id: &str) -> String {
 
 /// The next turn, if there may be one.
 fn follow(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], messages: Vec<Message>) -> Next {
-    let turns = turns::answers(cx.asked, journal);
+    let turns = turns::answers_since_opened(cx.asked, journal);
     let most = params.max_turns.unwrap_or(TURNS_DEFAULT);
     if turns >= most {
         let message = format!("the model came to no end within {most} turns: raise `max_turns`, or say more clearly when it is done");

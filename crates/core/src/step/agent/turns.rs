@@ -23,10 +23,28 @@ pub(super) enum Turn {
     Unreadable(String),
 }
 
+/// Why an answer ended that had no more room.
+const CUT_OFF: &str = "length";
+
 /// Model answers so far.
 pub(super) fn answers(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
     let count = asked.iter().zip(journal).filter(|(asked, outcome)| is_answer(**asked, outcome)).count();
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Answers since the step was last opened again: those count against its limit.
+pub(super) fn answers_since_opened(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
+    let opened = asked.iter().zip(journal).rposition(|(asked, outcome)| asked.is_none() && hop_of(outcome) == Some(super::OPENED_AGAIN));
+    let from = opened.map_or(0, |at| at + 1);
+    answers(&asked[from..], &journal[from..])
+}
+
+/// Whether a conversation that came to a bad end, or was stopped, can go on where it is: a model was asked and failed, or has yet to hear what its tools gave.
+/// An answer that was judged, and found wrong as often as it may be, leaves nothing to go on with.
+pub(crate) fn can_go_on(asked: &[Option<Family>], journal: &[Outcome]) -> bool {
+    let Some(last) = asked.iter().zip(journal).rposition(|(asked, outcome)| is_answer(*asked, outcome)) else { return false };
+    let model_failed = asked[last + 1..].iter().zip(&journal[last + 1..]).any(|(asked, _)| *asked == Some(Family::Model));
+    model_failed || answer_of(&journal[last]).is_some_and(|answer| wants_tools(&answer) && answer.finish_reason != CUT_OFF)
 }
 
 /// Answers at the end of the journal that came one after the other, without a tool in between. What a contract's scripts said of one is no tool.
@@ -37,7 +55,7 @@ pub(super) fn in_a_row(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
             None => {}
             Some(Family::Model) if !is_answer(*asked, outcome) => {}
             Some(Family::Model) => {
-                if acted && wants_tools(outcome) {
+                if acted && answer_of(outcome).is_some_and(|answer| wants_tools(&answer)) {
                     break;
                 }
                 (row, acted) = (row + 1, false);
@@ -48,9 +66,13 @@ pub(super) fn in_a_row(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
     row
 }
 
-fn wants_tools(outcome: &Outcome) -> bool {
-    let Outcome::Succeeded { value, .. } = outcome else { return false };
-    value.parse::<ModelAnswer>().is_ok_and(|answer| answer.parts.iter().any(|part| matches!(part, Part::ToolCall { .. })))
+fn answer_of(outcome: &Outcome) -> Option<ModelAnswer> {
+    let Outcome::Succeeded { value, .. } = outcome else { return None };
+    value.parse().ok()
+}
+
+fn wants_tools(answer: &ModelAnswer) -> bool {
+    answer.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }))
 }
 
 fn is_answer(asked: Option<Family>, outcome: &Outcome) -> bool {
@@ -90,7 +112,7 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
         })
         .collect();
     // A request for a tool that was cut off may lack half of its arguments.
-    if !wanted.is_empty() && answer.finish_reason != "length" {
+    if !wanted.is_empty() && answer.finish_reason != CUT_OFF {
         let given: Vec<&Outcome> = since_asked
             .iter()
             .zip(since)
@@ -107,7 +129,13 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
 }
 
 fn is_hop(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Succeeded { value, .. } if value.value().get(super::HOP).is_some())
+    hop_of(outcome).is_some()
+}
+
+/// Who is asked from here on.
+fn hop_of(outcome: &Outcome) -> Option<u32> {
+    let Outcome::Succeeded { value, .. } = outcome else { return None };
+    value.value().get(super::HOP)?.as_u64().and_then(|hop| u32::try_from(hop).ok())
 }
 
 /// The next tool that was asked for, or all results. What makes no sense is answered without being done.
