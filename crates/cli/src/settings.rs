@@ -8,7 +8,7 @@ mod place;
 mod setting;
 mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gorgon_core::call::Family;
@@ -40,7 +40,10 @@ pub(crate) const VARIABLES: [(&str, &str); 16] = [
         "GORGON_HTTP_ALLOW_PRIVATE",
         "private addresses, networks and names that HTTP steps may reach, with commas between them; `[http] allow_private`.",
     ),
-    ("GORGON_ENV_ALLOW", "variables that runs see, with commas between them; a `*` at the end stands for anything; `[env] allow`."),
+    (
+        "GORGON_ENV_ALLOW",
+        "variables that runs see, with commas between them; a `*` at the end stands for anything but names that end in `KEY`, `TOKEN`, `SECRET` or `PASSWORD`; what a run sees is stored with it, so the key of a provider is never among it; `[env] allow`.",
+    ),
     ("GORGON_BUDGET_MAX_COST_USD", "the most dollars that all runs together may cost; `[budget] max_cost_usd`."),
     ("GORGON_BUDGET_MAX_TOKENS", "the most tokens that all runs together may use; `[budget] max_tokens`."),
     ("GORGON_BUDGET_MAX_CALLS", "the most calls, of those that may cost money, that all runs together may make; `[budget] max_calls`."),
@@ -154,17 +157,18 @@ impl Settings {
         Permits(self.permits.iter().map(|(family, setting)| (*family, setting.value)).collect())
     }
 
-    /// What a run sees of this environment.
+    /// What a run sees of this environment. It is stored with the run: the key of a provider is never among it, and another secret only by its whole name.
     pub(crate) fn allowed_env(&self) -> BTreeMap<String, String> {
+        let of_providers: BTreeSet<&str> = self.providers.values().filter_map(|config| config.value.key_variable()).collect();
         let allowed = |name: &str| {
             self.env_allow.value.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(prefix) => name.starts_with(prefix),
+                Some(prefix) => name.starts_with(prefix) && !environment::is_secret(name),
                 None => name == pattern,
             })
         };
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| allowed(name))
+            .filter(|(name, _)| allowed(name) && !of_providers.contains(name.as_str()))
             .collect()
     }
 }

@@ -60,14 +60,20 @@ impl Environment {
 
     /// The variables, of the process and of the file, whose names say that they hold a secret.
     pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
-        const ENDINGS: [&str; 4] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
         let own = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let all = own.chain(self.more.iter().map(|(name, value)| (name.clone(), value.clone())));
-        all.filter(|(name, _)| ENDINGS.iter().any(|ending| name.to_ascii_uppercase().ends_with(ending))).map(|(_, value)| value)
+        all.filter(|(name, _)| is_secret(name)).map(|(_, value)| value)
     }
 
     /// Names that the file sets.
     pub(super) fn of_file(&self) -> impl Iterator<Item = &String> {
         self.more.keys()
     }
+}
+
+/// Whether a variable says by its name that it holds a secret: it is called a key, a token, a secret or a password, or ends so.
+pub(super) fn is_secret(name: &str) -> bool {
+    const WORDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
+    let name = name.to_ascii_uppercase();
+    WORDS.iter().any(|word| name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('_')))
 }

@@ -1,5 +1,7 @@
 //! Settings: where they come from, and what is wrong with them.
 
+use std::process::Stdio;
+
 use crate::world::{World, finish};
 
 const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n";
@@ -135,6 +137,29 @@ fn keys_come_from_the_environment_or_a_file_and_are_never_shown() {
     world.write("w.yaml", "name: w\noutputs: [key]\nsteps:\n  - {id: a, type: shell, command: 'echo \"[$ANTHROPIC_API_KEY]\"', outputs: [key]}\n");
     assert_eq!(world.run(&["run", "w.yaml", "--json"]).exits(0).json()["outputs"]["key"], "[]");
     world.run(&["doctor"]).says("provider anthropic");
+}
+
+#[test]
+fn a_pattern_lets_no_secret_into_a_run() {
+    let world = World::new();
+    world.write("w.yaml", "name: w\nsteps:\n  - id: a\n    type: transform\n    set: {seen: \"env.DEMO_NAME ~ env.DEMO_TOKEN\"}\n");
+    let run = |allow: &str| {
+        let mut command = world.command(&["run", "w.yaml", "--json"]);
+        command
+            .env("GORGON_ENV_ALLOW", allow)
+            .env("DEMO_NAME", "plain")
+            .env("DEMO_TOKEN", "hush-hush-hush")
+            .env("OPENAI_API_KEY", "sk-hush-hush-hush");
+        crate::world::finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let done = run("DEMO*").exits(1);
+    assert!(!done.stdout.contains("hush"), "{done:?}");
+    // By its whole name it was meant.
+    let done = run("DEMO*,DEMO_TOKEN").exits(0);
+    assert!(done.stdout.contains("plainhush-hush-hush"), "{done:?}");
+    world.write("w.yaml", "name: w\nsteps:\n  - id: a\n    type: transform\n    set: {seen: env.OPENAI_API_KEY}\n");
+    let done = run("OPENAI_API_KEY").exits(1);
+    assert!(!done.stdout.contains("sk-hush"), "{done:?}");
 }
 
 #[test]
