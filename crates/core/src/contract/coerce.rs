@@ -6,6 +6,8 @@ use super::Mend;
 
 /// Deepest value that is looked into.
 const DEPTH_MAX: usize = 64;
+/// Most conversions in an answer: each is told. One that needs more does not hold, and is asked for again.
+const MENDS_MAX: usize = 100;
 
 /// Makes a value what the schema's `type` says, where that is one word and the value says the same in another type.
 pub(super) fn coerce(schema: &Value, value: &mut Value, path: &mut String, mends: &mut Vec<Mend>) {
@@ -17,7 +19,8 @@ fn at_depth(schema: &Value, value: &mut Value, path: &mut String, mends: &mut Ve
     if depth > DEPTH_MAX {
         return;
     }
-    if let Some(wanted) = schema.get("type").and_then(Value::as_str)
+    if mends.len() < MENDS_MAX
+        && let Some(wanted) = schema.get("type").and_then(Value::as_str)
         && let Some(converted) = converted(wanted, value)
     {
         mends.push(Mend { path: path.clone(), what: format!("{value} taken as the {wanted} {converted}") });
