@@ -47,6 +47,9 @@ pub struct Run {
     /// Whether it ended with a step that can be tried again.
     #[serde(default)]
     pub retryable: bool,
+    /// The steps that succeeded, and that a retry of all that failed runs and pays for again: they ran on past a failure.
+    #[serde(default)]
+    pub retry_repeats: Vec<StepId>,
     /// What it waits for.
     pub waiting_for: Vec<Waiting>,
     /// Its calls in doubt.
@@ -138,6 +141,7 @@ impl Run {
             simulated: steps.iter().any(|step| step.simulated && step.calls > 0),
             error: RunError::of(state, &steps),
             retryable: state.can_be_retried(),
+            retry_repeats: state.repeated_by_retry(),
             steps,
             waiting_for: if state.status.is_terminal() { Vec::new() } else { state.waiting_for().into_iter().map(Waiting::from).collect() },
             in_doubt: InDoubt::all(state),

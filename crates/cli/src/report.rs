@@ -223,7 +223,9 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
             vec![format!("  to see how far it came: gorgon runs show {id}")]
         }
-        RunStatus::Failed | RunStatus::Partial if run.retryable => vec![format!("  to try the failed steps again: gorgon retry {id}")],
+        RunStatus::Failed | RunStatus::Partial if run.retryable => std::iter::once(format!("  to try the failed steps again: gorgon retry {id}"))
+            .chain(repeated(run).map(|line| format!("    {line}")))
+            .collect(),
         RunStatus::Failed | RunStatus::Partial => {
             let of_rounds = run.steps.iter().find(|step| !step.past_failures.is_empty() && loop_around(run, step).is_none());
             let again = |step: &RunStep| format!("  to run that loop again, and keep what came before it: gorgon fork {id} --from {}", step.id);
@@ -263,6 +265,15 @@ fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {
         ],
         Waiting::Budget { budget } => vec![format!("  the budget of the {budget} is exhausted; to go on with more: {}", raise(run))],
     }
+}
+
+/// What a retry does again of what succeeded.
+pub(crate) fn repeated(run: &Run) -> Option<String> {
+    const SHOWN_MAX: usize = 8;
+    let names: Vec<&str> = run.retry_repeats.iter().take(SHOWN_MAX).map(StepId::as_str).collect();
+    let more = run.retry_repeats.len() - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("what ran on past a failure runs again, and is paid for again: {}{more}", names.join(", ")))
 }
 
 /// Names the element, where more than one of a step waits.

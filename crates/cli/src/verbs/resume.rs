@@ -73,6 +73,9 @@ async fn followed<B: serde::Serialize + Sync>(
 ) -> Result<Exit, Fault> {
     let before = session.ask(async |client| client.run(run).await).await?;
     warn_of_change(session, &before).await?;
+    if let Some(line) = crate::report::repeated(&before).filter(|_| name == CommandName::Retry && !session.context.printer.json) {
+        session.context.printer.say(line);
+    }
     let told = Told::before(session, &before);
     let command = async |client: &gorgon_client::Client| client.command(run, name, body).await;
     let sent = match name {

@@ -24,6 +24,9 @@ fn failed_partial_and_cancelled_are_1() {
     world.run(&["run", "fails.yaml"]).exits(1).says("step `a`").says("why").says("gorgon retry");
     let done = world.run(&["run", "partial.yaml", "--json"]).exits(1);
     assert_eq!(done.json()["status"], "partial");
+    assert_eq!(done.json()["retry_repeats"], serde_json::json!(["b"]));
+    world.run(&["runs", "show", "@last"]).exits(0).says("runs again, and is paid for again: b");
+    world.run(&["retry", "@last"]).exits(1).says("runs again, and is paid for again: b");
     world.write("asks.yaml", ASKS);
     world.run(&["run", "asks.yaml"]).exits(4);
     world.run(&["cancel", "@last"]).exits(0);

@@ -1,4 +1,4 @@
-//! `Retry`: failed steps are opened again. What succeeded stays, and is not paid for again.
+//! `Retry`: failed steps are opened again. What succeeded stays, and is not paid for again, but for what ran on past a failure: it runs again after it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,12 +21,13 @@ impl Decider<'_> {
             return Err(Rejection::state("no step failed: the budget was exhausted").help("`gorgon resume RUN --budget-usd N` goes on with more"));
         }
         let program = Arc::clone(&self.state.program);
-        let mut roots: BTreeSet<NodeIx> = match step {
-            Some(step) => self.named(&program, &step)?,
-            None => (0..program.nodes.len()).filter(|&ix| self.state.wants_retry(ix)).collect(),
+        let roots: BTreeSet<NodeIx> = match step {
+            Some(step) => {
+                let stopped = (0..program.nodes.len()).filter(|&ix| self.state.was_stopped(ix));
+                self.named(&program, &step)?.into_iter().chain(stopped).collect()
+            }
+            None => self.state.all_to_retry(),
         };
-        // What was stopped with the run has to go on whichever step was named.
-        roots.extend((0..program.nodes.len()).filter(|&ix| self.state.steps[ix].status == StepStatus::Cancelled && !self.state.stands_in(ix)));
         if roots.is_empty() {
             if !self.state.went_past_failure {
                 return Err(Rejection::state("no step of the run failed"));
@@ -34,56 +35,10 @@ impl Decider<'_> {
             let rejection = Rejection::state("what failed in the run, failed in rounds of a loop that have ended");
             return Err(rejection.help("`gorgon fork RUN --from LOOP` runs that loop again, and keeps what came before it"));
         }
-        let (reset, keep) = self.reach(&program, &roots);
+        let (reset, keep) = self.state.reach(&roots);
         let names = |set: &BTreeSet<NodeIx>| set.iter().map(|ix| program.nodes[*ix].step.id.clone()).collect::<Vec<_>>();
         self.emit(Event::Reopened { steps: names(&reset), keep: names(&keep), by });
         Ok(())
-    }
-
-    /// The steps that start anew, and those that go on where they are.
-    fn reach(&self, program: &Program, roots: &BTreeSet<NodeIx>) -> (BTreeSet<NodeIx>, BTreeSet<NodeIx>) {
-        // What ran on in spite of a failure, and what was left out because of it, is as if it had never run.
-        let mut reset = BTreeSet::new();
-        let mut open: Vec<NodeIx> = roots.iter().flat_map(|&ix| std::iter::once(ix).chain(groups_around(program, ix))).collect();
-        while let Some(ix) = open.pop() {
-            let after = program.nodes[ix].before.iter().map(|(to, _)| *to);
-            let with_group =
-                program.nodes[ix].children.iter().copied().filter(|&child| self.state.steps[child].skipped == Some(SkipReason::GroupFailed));
-            for next in after.chain(with_group) {
-                if self.state.steps[next].status != StepStatus::Pending && reset.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        let mut keep = BTreeSet::new();
-        for &ix in roots {
-            if reset.contains(&ix) || groups_around(program, ix).any(|group| reset.contains(&group)) {
-                continue;
-            }
-            let step = &self.state.steps[ix];
-            let goes_on = step.list.is_some() || step.opened || self.has_doubt(ix) || step.items.iter().any(ItemState::can_talk_on);
-            // A loop that failed by itself and not by a step inside of it has nowhere to go on.
-            let between_rounds = self.state.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.under_way);
-            let goes_on = goes_on && !between_rounds;
-            if goes_on { &mut keep } else { &mut reset }.insert(ix);
-            keep.extend(groups_around(program, ix));
-        }
-        // A group that starts anew takes along what is inside of it; a step, what may stand in for it.
-        let mut open: Vec<NodeIx> = reset.iter().copied().collect();
-        let stand_ins = |ix: NodeIx| program.nodes[ix].fallback.filter(|&fallback| self.state.steps[fallback].status != StepStatus::Pending);
-        open.extend(keep.iter().filter_map(|&ix| stand_ins(ix)));
-        while let Some(ix) = open.pop() {
-            reset.insert(ix);
-            open.extend(program.nodes[ix].children.iter().copied().filter(|child| !reset.contains(child)));
-            open.extend(stand_ins(ix).filter(|fallback| !reset.contains(fallback)));
-        }
-        (reset, keep)
-    }
-
-    /// Whether a call of the step that may do harm a second time is in doubt: somebody has to say first.
-    fn has_doubt(&self, ix: NodeIx) -> bool {
-        let harmful = |phase: &ItemPhase| matches!(phase, ItemPhase::InDoubt(doubt) if doubt.class >= EffectClass::AtMostOnce);
-        self.state.steps[ix].items.iter().any(|item| harmful(&item.phase))
     }
 
     fn named(&self, program: &Program, step: &StepId) -> Result<BTreeSet<NodeIx>, Rejection> {
@@ -118,7 +73,74 @@ impl RunState {
     #[must_use]
     pub fn can_be_retried(&self) -> bool {
         let ended = matches!(self.status, RunStatus::Failed | RunStatus::Partial) && !matches!(self.halt, Some(HaltReason::Budget { .. }));
-        ended && (0..self.steps.len()).any(|ix| self.wants_retry(ix) || self.steps[ix].status == StepStatus::Cancelled && !self.stands_in(ix))
+        ended && !self.all_to_retry().is_empty()
+    }
+
+    /// What succeeded, and yet runs again if all that failed is retried: it ran on past a failure, and what it did then rests on it.
+    #[must_use]
+    pub fn repeated_by_retry(&self) -> Vec<StepId> {
+        if !self.can_be_retried() {
+            return Vec::new();
+        }
+        let (reset, _) = self.reach(&self.all_to_retry());
+        let ran = |ix: &NodeIx| self.steps[*ix].status == StepStatus::Succeeded && self.program.nodes[*ix].children.is_empty();
+        reset.into_iter().filter(ran).map(|ix| self.program.nodes[ix].step.id.clone()).collect()
+    }
+
+    /// The steps that a retry without a name opens.
+    fn all_to_retry(&self) -> BTreeSet<NodeIx> {
+        (0..self.steps.len()).filter(|&ix| self.wants_retry(ix) || self.was_stopped(ix)).collect()
+    }
+
+    /// Whether a step was stopped with the run: it has to go on whatever else is opened.
+    fn was_stopped(&self, ix: NodeIx) -> bool {
+        self.steps[ix].status == StepStatus::Cancelled && !self.stands_in(ix)
+    }
+
+    /// The steps that start anew, and those that go on where they are.
+    fn reach(&self, roots: &BTreeSet<NodeIx>) -> (BTreeSet<NodeIx>, BTreeSet<NodeIx>) {
+        let program = &*self.program;
+        // What ran on in spite of a failure, and what was left out because of it, is as if it had never run.
+        let mut reset = BTreeSet::new();
+        let mut open: Vec<NodeIx> = roots.iter().flat_map(|&ix| std::iter::once(ix).chain(groups_around(program, ix))).collect();
+        while let Some(ix) = open.pop() {
+            let after = program.nodes[ix].before.iter().map(|(to, _)| *to);
+            let with_group = program.nodes[ix].children.iter().copied().filter(|&child| self.steps[child].skipped == Some(SkipReason::GroupFailed));
+            for next in after.chain(with_group) {
+                if self.steps[next].status != StepStatus::Pending && reset.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        let mut keep = BTreeSet::new();
+        for &ix in roots {
+            if reset.contains(&ix) || groups_around(program, ix).any(|group| reset.contains(&group)) {
+                continue;
+            }
+            let step = &self.steps[ix];
+            let goes_on = step.list.is_some() || step.opened || self.has_doubt(ix) || step.items.iter().any(ItemState::can_talk_on);
+            // A loop that failed by itself and not by a step inside of it has nowhere to go on.
+            let between_rounds = self.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.under_way);
+            let goes_on = goes_on && !between_rounds;
+            if goes_on { &mut keep } else { &mut reset }.insert(ix);
+            keep.extend(groups_around(program, ix));
+        }
+        // A group that starts anew takes along what is inside of it; a step, what may stand in for it.
+        let mut open: Vec<NodeIx> = reset.iter().copied().collect();
+        let stand_ins = |ix: NodeIx| program.nodes[ix].fallback.filter(|&fallback| self.steps[fallback].status != StepStatus::Pending);
+        open.extend(keep.iter().filter_map(|&ix| stand_ins(ix)));
+        while let Some(ix) = open.pop() {
+            reset.insert(ix);
+            open.extend(program.nodes[ix].children.iter().copied().filter(|child| !reset.contains(child)));
+            open.extend(stand_ins(ix).filter(|fallback| !reset.contains(fallback)));
+        }
+        (reset, keep)
+    }
+
+    /// Whether a call of the step that may do harm a second time is in doubt: somebody has to say first.
+    fn has_doubt(&self, ix: NodeIx) -> bool {
+        let harmful = |phase: &ItemPhase| matches!(phase, ItemPhase::InDoubt(doubt) if doubt.class >= EffectClass::AtMostOnce);
+        self.steps[ix].items.iter().any(|item| harmful(&item.phase))
     }
 
     /// Whether a step is what made the run failed or partial.

@@ -51,7 +51,9 @@ fn what_went_on_past_the_failure_runs_again_with_what_comes_of_it() {
     run.done("c");
     run.done("d");
     assert_eq!((run.status(), run.value("c")["result"].clone()), (RunStatus::Partial, json!("none")));
+    assert_eq!(run.state.repeated_by_retry().iter().map(|step| step.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     run.ok(retry(None));
+    assert_eq!(run.state.repeated_by_retry(), []);
     assert_eq!((run.open(), run.step("b"), run.step("d")), (vec!["a/0/2/0".to_owned()], StepStatus::Pending, StepStatus::Succeeded));
     run.done("a");
     run.done("b");
