@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::compile::compile;
 pub use self::cost::{Cost, Verdict, cost, cost_of_rest};
-pub use self::edges::{find_cycle, names_for, names_in, names_inside, names_of, order_inside, sibling_edges};
+pub use self::edges::{file_order_inside, find_cycle, names_for, names_in, names_inside, names_of, order_inside, sibling_edges};
 pub use self::program::{Code, GuardCode, ItemsCode, Node, NodeIx, Program};
 use crate::ids::{ContentHash, StepId};
 

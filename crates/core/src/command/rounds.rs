@@ -11,7 +11,7 @@ use crate::event::{Event, SkipReason};
 use crate::payload::Payload;
 use crate::plan::{Node, NodeIx};
 use crate::run::{RunScope, StepStatus};
-use crate::step::{ROUNDS_MAX, most_rounds};
+use crate::step::{ROUNDS_MAX, ROUNDS_OF_RUN_MAX, most_rounds};
 
 impl Decider<'_> {
     /// A loop opens: what it goes over is known from here on.
@@ -72,6 +72,13 @@ impl Decider<'_> {
         };
         let most = most_rounds(&node.step.params);
         match wanted {
+            true if self.state.rounds >= ROUNDS_OF_RUN_MAX => {
+                let message = format!(
+                    "the loops of this run have begun {ROUNDS_OF_RUN_MAX} rounds together, and loop `{}` wants more: split the work into several runs",
+                    node.step.id
+                );
+                self.fail_whole(ix, Failure::new(FailureClass::Refused, message));
+            }
             true if u64::from(round) < most => self.emit(Event::RoundStarted { step: node.step.id.clone(), round }),
             true if !stops_at_most(node) => {
                 let message = format!("loop `{}` is not done after {most} rounds: raise `max_iterations`, or say `at_max: stop`", node.step.id);
@@ -97,16 +104,15 @@ impl Decider<'_> {
             Value::Number(count) => (rounds.ended.len() as u64) < count.as_u64().unwrap_or(0),
             _ => true,
         };
-        let scope = RunScope::of_round(self.state, ix);
-        let holds = |name: &str| -> Result<Option<bool>, Failure> {
+        let holds = |name: &str, scope: RunScope<'_>| -> Result<Option<bool>, Failure> {
             let Some((_, expression)) = node.code.expression.iter().find(|(known, _)| *known == name) else { return Ok(None) };
             let told = |why: String| Failure::new(FailureClass::Invalid, format!("`{name}` of loop `{}`: {why}", node.step.id));
             expression.evaluate_bool(&scope).map(Some).map_err(|error| told(error.to_string()))
         };
-        if !bounded || (!rounds.ended.is_empty() && holds("until")? == Some(true)) {
+        if !bounded || (!rounds.ended.is_empty() && holds("until", RunScope::after_round(self.state, ix))? == Some(true)) {
             return Ok(false);
         }
-        Ok(holds("while")? != Some(false))
+        Ok(holds("while", RunScope::before_round(self.state, ix))? != Some(false))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::edges::{find_cycle, names_for, names_in, names_inside, names_of, order_inside, sibling_edges};
+use super::edges::{file_order_inside, find_cycle, names_for, names_in, names_inside, names_of, order_inside, sibling_edges};
 use super::program::{Code, GuardCode, ItemsCode, Node, NodeIx, Program};
 use super::select;
 use crate::definition::{Definition, Fallback, Guard, OnFailure, Order, Step};
@@ -54,7 +54,7 @@ fn check_cycles(siblings: &[Step], of_file: Order, order: Order, names: &Names, 
         );
     }
     for step in siblings.iter().filter(|step| !step.steps.is_empty()) {
-        check_cycles(&step.steps, of_file, order_inside(step, of_file), &names_inside(names, step), problems);
+        check_cycles(&step.steps, file_order_inside(step, of_file), order_inside(step, of_file), &names_inside(names, step), problems);
     }
 }
 

@@ -248,6 +248,12 @@ pub fn order_inside(group: &Step, of_file: Order) -> Order {
     }
 }
 
+/// The order of the file that the steps inside of a group come from.
+#[must_use]
+pub fn file_order_inside(group: &Step, of_file: Order) -> Order {
+    if group.kind == sub_workflow::WORKFLOW { sub_workflow::order_of(group) } else { of_file }
+}
+
 fn is_branch_target(siblings: &[Step], step: &Step) -> bool {
     siblings.iter().filter(|s| s.kind == "branch").any(|s| crate::step::branch_arms(s).iter().flatten().any(|id| *id == step.id.as_str()))
 }

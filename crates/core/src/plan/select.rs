@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::edges::{names_inside, names_of, order_inside, sibling_edges};
+use super::edges::{file_order_inside, names_inside, names_of, order_inside, sibling_edges};
 use super::{After, EdgeKind, Excluded, ExcludedReason, Included, Plan, Reason};
 use crate::definition::{Definition, Fallback, OnFailure, Order, Step};
 use crate::diagnostic::{Code, Diagnostic};
@@ -80,7 +80,7 @@ fn include(step: &Step, reason: Reason, after_it: Vec<After>, of_file: Order, na
     let edges = sibling_edges(&step.steps, order_inside(step, of_file), names);
     let all: BTreeSet<usize> = (0..step.steps.len()).collect();
     for (place, child) in step.steps.iter().enumerate() {
-        include(child, Reason::Inside(step.id.clone()), after(&step.steps, &edges[place], &all), of_file, names, included);
+        include(child, Reason::Inside(step.id.clone()), after(&step.steps, &edges[place], &all), file_order_inside(step, of_file), names, included);
     }
 }
 

@@ -53,11 +53,11 @@ impl Rounds {
         u32::try_from(self.ended.len()).unwrap_or(u32::MAX)
     }
 
-    /// The element of the round that is under way; its number where the loop goes over no list.
-    pub(super) fn item(&self) -> Value {
+    /// The element of a round; its number where the loop goes over no list.
+    pub(super) fn item(&self, round: u32) -> Value {
         match &self.over {
-            Value::Array(list) => list.get(self.ended.len()).cloned().unwrap_or_default(),
-            _ => self.number().into(),
+            Value::Array(list) => list.get(round as usize).cloned().unwrap_or_default(),
+            _ => round.into(),
         }
     }
 }
@@ -80,6 +80,7 @@ impl RunState {
         let children: Vec<NodeIx> = program.nodes[ix].children.iter().copied().filter(|&child| program.nodes[child].fallback_of.is_none()).collect();
         self.steps[ix].open = u32::try_from(children.len()).unwrap_or(u32::MAX);
         self.steps[ix].rounds.get_or_insert_default().under_way = true;
+        self.rounds += 1;
         for child in children.into_iter().filter(|&child| self.steps[child].waits_for == 0).collect::<Vec<_>>() {
             self.make_ready(child);
         }

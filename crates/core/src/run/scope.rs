@@ -17,19 +17,37 @@ pub struct RunScope<'a> {
     item: Option<(u32, &'a Value)>,
     /// The innermost group around what is rendered.
     group: Option<NodeIx>,
+    /// A loop that is seen as it stood in the round that has just ended.
+    ended: Option<NodeIx>,
 }
 
 impl<'a> RunScope<'a> {
     /// The scope of a step, or of one element of its fan-out.
     #[must_use]
     pub fn new(state: &'a RunState, step: NodeIx, item: Option<(u32, &'a Value)>) -> Self {
-        Self { state, item, group: state.program.nodes[step].parent }
+        Self { state, item, group: state.program.nodes[step].parent, ended: None }
     }
 
-    /// The scope of the conditions of a loop, which are judged between its rounds.
+    /// The scope of `while` of a loop, which is judged before a round: what is at hand is that of the round to come.
     #[must_use]
-    pub fn of_round(state: &'a RunState, ix: NodeIx) -> Self {
-        Self { state, item: None, group: Some(ix) }
+    pub fn before_round(state: &'a RunState, ix: NodeIx) -> Self {
+        Self { state, item: None, group: Some(ix), ended: None }
+    }
+
+    /// The scope of `until` of a loop, which is judged after a round: what is at hand is that of the round that has ended.
+    #[must_use]
+    pub fn after_round(state: &'a RunState, ix: NodeIx) -> Self {
+        Self { ended: Some(ix), ..Self::before_round(state, ix) }
+    }
+
+    /// The number of the round that a loop is seen in.
+    fn round(&self, (group, rounds): (NodeIx, &Rounds)) -> u32 {
+        rounds.number().saturating_sub(u32::from(self.ended == Some(group)))
+    }
+
+    /// Its element.
+    fn element(&self, (group, rounds): (NodeIx, &Rounds)) -> Value {
+        rounds.item(self.round((group, rounds)))
     }
 
     /// The loops around what is rendered, the innermost first.
@@ -46,7 +64,7 @@ impl<'a> RunScope<'a> {
             return Some(rounds.ended.last().map_or(Cow::Owned(Value::Null), |round| Cow::Borrowed(&*round.gave)));
         }
         let named = |group: NodeIx| self.state.program.nodes[group].step.params.get("as").and_then(Value::as_str) == Some(name);
-        self.loops().find(|(group, _)| named(*group)).map(|(_, rounds)| Cow::Owned(rounds.item()))
+        self.loops().find(|(group, _)| named(*group)).map(|found| Cow::Owned(self.element(found)))
     }
 
     fn step_field(&self, step: &str, field: &str) -> Option<Cow<'_, Value>> {
@@ -79,11 +97,11 @@ impl Scope for RunScope<'_> {
             Root::Output { name, steps } => steps.iter().find_map(|step| self.step_field(step, name)),
             Root::Item => match self.item {
                 Some((_, value)) => Some(Cow::Borrowed(value)),
-                None => self.loops().next().map(|(_, rounds)| Cow::Owned(rounds.item())),
+                None => self.loops().next().map(|found| Cow::Owned(self.element(found))),
             },
             Root::Index => match self.item {
                 Some((index, _)) => Some(Cow::Owned(index.into())),
-                None => self.loops().next().map(|(_, rounds)| Cow::Owned(rounds.number().into())),
+                None => self.loops().next().map(|found| Cow::Owned(self.round(found).into())),
             },
             Root::Variable(name) => self.variable(name),
             Root::Run(field) => {

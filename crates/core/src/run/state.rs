@@ -42,6 +42,8 @@ pub struct RunState {
     pub open_steps: u32,
     /// Whether it went on past a failure.
     pub went_past_failure: bool,
+    /// Rounds of loops that have begun.
+    pub rounds: u64,
     /// What was charged.
     pub charged: Amounts,
     /// What was charged beyond holds.
@@ -127,6 +129,7 @@ impl RunState {
             paused: None,
             open_steps: 0,
             went_past_failure: false,
+            rounds: 0,
             charged: Amounts::ZERO,
             overage: Amounts::ZERO,
             budget: BTreeMap::new(),

@@ -12,6 +12,9 @@ pub(super) struct Loop;
 /// Most rounds of a loop, whatever a file allows.
 pub const ROUNDS_MAX: u64 = 10_000;
 
+/// Most rounds of all loops of a run: those that stand in one another multiply, and where nothing but computations is inside, one decision takes them all.
+pub const ROUNDS_OF_RUN_MAX: u64 = 100_000;
+
 /// Most rounds of a loop that only a condition ends, if the file does not say: each may cost.
 const CONDITION_ROUNDS_MAX: u64 = 10;
 
@@ -19,12 +22,12 @@ const PARAMS: &[Param] = &[
     Param::optional("count", ParamType::Integer(0, ROUNDS_MAX), "How many rounds."),
     Param::optional("for_each", ParamType::List, "One round for each element of this list, in order: `item` inside."),
     Param::optional("while", ParamType::Text, "An expression: as long as it holds before a round, there is one.").read_as(Syntax::Expression),
-    Param::optional("until", ParamType::Text, "An expression: if it holds after a round, that was the last one.").read_as(Syntax::Expression),
+    Param::optional("until", ParamType::Text, "An expression: if it holds after a round, that was the last one. `index` and `item` are those of that round, `previous` is what it gave.").read_as(Syntax::Expression),
     Param::optional("as", ParamType::Text, "Another name for `item`, for loops and fan-outs inside of this one.").read_as(Syntax::Raw),
     Param::optional(
         "max_iterations",
         ParamType::Integer(1, ROUNDS_MAX),
-        "Most rounds: 10 where only a condition ends the loop, else 10000, if the file does not say.",
+        "Most rounds: 10 where only a condition ends the loop, else 10000, if the file does not say. All loops of a run have at most 100000 together.",
     )
     .read_as(Syntax::Raw),
     Param::optional(

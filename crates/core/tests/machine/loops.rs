@@ -73,7 +73,9 @@ fn conditions_are_judged_between_rounds_and_see_what_the_last_one_gave() {
     let until = repeat("l", grow()).param("while", json!("index < 2 and (previous.add.result | default('')) != 'aaaa'"));
     assert_eq!(Harness::start(workflow(vec![until])).value("l")["last"], "aa");
     let both = repeat("l", grow()).param("for_each", json!(["x", "y", "z"])).param("until", json!("item == 'z'"));
-    assert_eq!(Harness::start(workflow(vec![both])).value("l")["last"], "aa", "after the second round the element at hand is the third");
+    assert_eq!(Harness::start(workflow(vec![both])).value("l")["last"], "aaa", "it was the last one whose element is `z`");
+    let counted = repeat("l", grow()).param("count", json!(9)).param("until", json!("index == 1"));
+    assert_eq!(Harness::start(workflow(vec![counted])).value("l")["last"], "aa");
 }
 
 #[test]
@@ -104,6 +106,14 @@ fn a_loop_that_is_not_done_after_its_most_rounds_fails_or_stops() {
     assert!(Harness::start(workflow(vec![long.clone()])).failure("l").message.contains("3 rounds"));
     let run = Harness::start(workflow(vec![long.param("at_max", json!("stop"))]));
     assert_eq!(run.value("l")["iterations"], 2);
+}
+
+#[test]
+fn loops_in_one_another_have_so_many_rounds_together_and_no_more() {
+    let inner = repeat("i", vec![transform("a", "1")]).param("count", json!(10_000));
+    let run = Harness::start(workflow(vec![repeat("o", vec![inner]).param("count", json!(10_000))]));
+    assert_eq!(run.status(), RunStatus::Failed);
+    assert!(run.failure("i").message.contains("100000 rounds together"), "{:?}", run.failure("i"));
 }
 
 #[test]

@@ -116,3 +116,15 @@ fn what_does_not_fit_is_no_step() {
         assert_eq!(misfit(inputs.clone(), outputs), code, "{inputs} {outputs:?}");
     }
 }
+
+#[test]
+fn a_loop_inside_is_ordered_as_its_own_file_is() {
+    use gorgon_core::definition::Order;
+    for (own, outer, at_once) in [(Order::File, Order::EdgesOnly, 1), (Order::EdgesOnly, Order::File, 2)] {
+        let mut inner = child(vec![repeat("l", vec![noop("x"), noop("y")]).param("count", json!(1))]);
+        (inner.order, inner.outputs) = (own, Default::default());
+        let mut around = workflow(vec![with("sub", json!({ "what": "x" }), inner)]);
+        (around.order, around.concurrency) = (outer, 4);
+        assert_eq!(Harness::start(around).open().len(), at_once, "{own:?}");
+    }
+}

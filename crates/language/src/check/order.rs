@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gorgon_core::definition::{Definition, Order, Step};
 use gorgon_core::diagnostic::Code;
-use gorgon_core::plan::{EdgeKind, find_cycle, names_inside, order_inside, sibling_edges};
+use gorgon_core::plan::{EdgeKind, file_order_inside, find_cycle, names_inside, order_inside, sibling_edges};
 use gorgon_core::template::{Names, Reference, Root};
 use serde_json::Value;
 
@@ -148,7 +148,7 @@ fn cycles_inside(step: &Step, of_file: Order, reader: &mut Reader<'_>, places: &
     let names = &names_inside(names, step);
     cycles(&step.steps, order_inside(step, of_file), reader, places, names);
     for child in &step.steps {
-        cycles_inside(child, of_file, reader, places, names);
+        cycles_inside(child, file_order_inside(step, of_file), reader, places, names);
     }
 }
 
