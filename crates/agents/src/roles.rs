@@ -231,7 +231,9 @@ fn read(file: &Path) -> Result<Option<String>, Error> {
     if length > FILE_BYTES_MAX {
         return Err(wrong(format!("it has {length} bytes; at most {FILE_BYTES_MAX} are allowed")));
     }
-    std::fs::read_to_string(file).map(Some).map_err(|error| wrong(error.to_string()))
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    // As an editor on Windows writes it.
+    Ok(Some(text.trim_start_matches('\u{feff}').replace("\r\n", "\n")))
 }
 
 #[cfg(test)]

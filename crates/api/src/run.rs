@@ -1,6 +1,6 @@
 //! `GET /v1/runs/{id}`.
 
-use gorgon_core::budget::Balance;
+use gorgon_core::budget::{Balance, BudgetKey};
 use gorgon_core::call::FailureClass;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::event::HaltReason;
@@ -44,6 +44,9 @@ pub struct Run {
     pub simulated: bool,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// The budget that stopped it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<BudgetKey>,
     /// Whether it ended with a step that can be tried again.
     #[serde(default)]
     pub retryable: bool,
@@ -140,6 +143,7 @@ impl Run {
             overage: state.overage,
             simulated: steps.iter().any(|step| step.simulated && step.calls > 0),
             error: RunError::of(state, &steps),
+            stopped_by: if let Some(HaltReason::Budget { key, .. }) = &state.halt { Some(key.clone()) } else { None },
             retryable: state.can_be_retried(),
             retry_repeats: state.repeated_by_retry(),
             steps,
@@ -174,8 +178,7 @@ impl Run {
     /// Whether it failed because a budget was exhausted: then a higher limit lets it go on.
     #[must_use]
     pub fn is_out_of_budget(&self) -> bool {
-        self.error.as_ref().is_some_and(|error| matches!(error.code, Code::BudgetExhausted | Code::BudgetFrozen))
-            || self.waiting_for.iter().any(|waiting| matches!(waiting, Waiting::Budget { .. }))
+        self.stopped_by.is_some() || self.waiting_for.iter().any(|waiting| matches!(waiting, Waiting::Budget { .. }))
     }
 }
 

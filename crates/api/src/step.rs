@@ -4,9 +4,8 @@ use gorgon_core::call::Failure;
 use gorgon_core::event::{Instead, SkipReason};
 use gorgon_core::ids::StepId;
 use gorgon_core::payload::Payload;
-use gorgon_core::plan::{Node, NodeIx};
+use gorgon_core::plan::NodeIx;
 use gorgon_core::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
-use gorgon_core::step::ModelChoice;
 use serde::{Deserialize, Serialize};
 
 use crate::{Time, time};
@@ -108,18 +107,16 @@ fn is_zero(count: &u64) -> bool {
 impl RunStep {
     /// The steps of a run, in file order, parents before the steps inside of them.
     pub(crate) fn all(state: &RunState) -> Vec<Self> {
-        let models = state.created.as_ref().map(|created| &created.start.models);
-        (0..state.steps.len()).map(|ix| Self::of(state, ix, models)).collect()
+        (0..state.steps.len()).map(|ix| Self::of(state, ix)).collect()
     }
 
-    fn of(state: &RunState, ix: NodeIx, models: Option<&ModelChoice>) -> Self {
+    fn of(state: &RunState, ix: NodeIx) -> Self {
         let (node, step) = (&state.program.nodes[ix], &state.steps[ix]);
         // What elements, rounds and steps inside gave is gathered once it is complete.
         let gathered = || (step.status == StepStatus::Succeeded).then(|| Payload::of(state.step_value(ix)));
         let parent = node.parent.map(|parent| state.program.nodes[parent].step.id.clone());
         let in_loop = std::iter::successors(node.parent, |&group| state.program.nodes[group].parent).any(|group| state.steps[group].rounds.is_some());
         let before = if in_loop { step.attempts_before } else { 0 };
-        let simulated = models.is_some_and(|models| is_simulated(node, step, models));
         let plain = || step.items.first().and_then(|item| item.failure.clone());
         Self {
             id: node.step.id.clone(),
@@ -132,9 +129,8 @@ impl RunStep {
             cost_nano_usd: step.charged.cost_nano_usd,
             tokens: step.charged.tokens,
             calls: step.charged.calls,
-            // The simulator is free where nobody gave it a price.
-            unpriced: if simulated { 0 } else { step.unpriced },
-            simulated,
+            unpriced: step.unpriced,
+            simulated: step.simulated,
             kept: step.kept,
             items: node.items.is_some().then(|| Items::of(step)),
             outputs: step.outputs.clone().or_else(gathered),
@@ -146,16 +142,6 @@ impl RunStep {
             ended_at: step.ended_at.map(time),
         }
     }
-}
-
-/// The simulator answers only under its own name, so the name tells.
-fn is_simulated(node: &Node, step: &StepState, models: &ModelChoice) -> bool {
-    const SIMULATED: &str = "simulated";
-    if node.kind.name() != "agent" || step.started_at.is_none() {
-        return false;
-    }
-    let rendered = step.items.iter().find_map(|item| item.input.as_ref()?.parse().ok());
-    models.provider(rendered.as_ref().unwrap_or(&node.step.params)) == Some(SIMULATED)
 }
 
 impl RoundFailure {

@@ -158,7 +158,7 @@ impl Board {
                 self.change(&item.step, |row| row.attempt = attempt.saturating_sub(row.attempts_before));
             }
             Event::CallStarted(started) => {
-                let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.provider == crate::settings::SIMULATED);
+                let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.is_simulated());
                 self.start(&started.call.step, at);
                 let unpriced = !simulated && started.hold.is_some_and(|hold| hold.price.is_none());
                 self.change(&started.call.step, |row| {

@@ -1,6 +1,7 @@
 //! What is said of a run when the command is done with it: outputs, cost, failure, and the way on.
 
 use gorgon_api::{Run, RunStep, Time, Waiting};
+use gorgon_core::budget::Scope;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::event::Instead;
 use gorgon_core::ids::{RunId, StepId};
@@ -237,11 +238,14 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
 
 fn raise(run: &Run) -> String {
     let id = short(run.id);
-    let full = run.budget.iter().min_by_key(|row| row.available);
-    match full.map(|row| row.meter) {
-        Some(Meter::Tokens) => format!("gorgon resume {id} --budget-tokens N"),
-        Some(Meter::Calls) => format!("gorgon resume {id} --budget-calls N"),
-        Some(Meter::Usd) | None => format!("gorgon resume {id} --budget-usd N"),
+    let (flag, key) = match run.stopped_by.as_ref().map(|key| key.meter) {
+        Some(Meter::Tokens) => ("--budget-tokens", "max_tokens"),
+        Some(Meter::Calls) => ("--budget-calls", "max_calls"),
+        Some(Meter::Usd) | None => ("--budget-usd", "max_cost_usd"),
+    };
+    match run.stopped_by.as_ref().map(|key| &key.scope) {
+        Some(Scope::Tenant(_) | Scope::Project(_)) => format!("raise `{key}` under `[budget]` in gorgon.toml, then gorgon resume {id}"),
+        Some(Scope::Run) | None => format!("gorgon resume {id} {flag} N"),
     }
 }
 

@@ -128,6 +128,10 @@ impl Contract {
         if text.trim().is_empty() {
             return fails(Broken::Empty, "the answer is empty");
         }
+        // Whatever cut it off, the same question is cut off again.
+        if finish_reason == "model_context_window_exceeded" {
+            return fails(Broken::CutOff, "the answer was cut off where the model's context window ended: ask for less, or give it less to read");
+        }
         if finish_reason == "length" {
             return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete: raise it, or ask for less");
         }

@@ -45,7 +45,11 @@ impl Settings {
             );
         }
         for (name, provider) in &self.providers {
-            line(&format!("providers.{name}"), json!(provider.value), provider.source.to_string());
+            let mut value = json!(provider.value);
+            if let Some(Value::String(url)) = value.get_mut("base_url") {
+                *url = without_secrets(url);
+            }
+            line(&format!("providers.{name}"), value, provider.source.to_string());
         }
         for key in KEYS.into_iter().filter(|key| self.environment.get(key).is_some()) {
             line(key, json!("********"), self.environment.source(key).to_string());
@@ -67,6 +71,16 @@ impl Settings {
         names.dedup();
         names
     }
+}
+
+/// An address without what may be a secret: who asks, and what is asked for.
+fn without_secrets(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?********"));
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    let host = host.rsplit_once('@').map_or(host.to_owned(), |(_, host)| format!("********@{host}"));
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    format!("{scheme}{host}{path}{query}")
 }
 
 fn shown_model(model: &Model) -> Value {

@@ -41,6 +41,12 @@ pub struct ModelRequest {
 }
 
 impl ModelRequest {
+    /// Whether the simulator is asked. It answers only under its own name, so the name tells.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.provider == "simulated"
+    }
+
     /// A sound bound on the tokens of the prompt: a byte-level tokenizer makes at most one token of each byte, and the overheads cover the provider's
     /// frame around the messages and tools.
     #[must_use]

@@ -167,7 +167,7 @@ impl Decider<'_> {
     fn hold_for(&self, ix: NodeIx, call: &CallId, request: &Request) -> Result<Option<Hold>, NoMoney> {
         let Request::Model(model) = request else { return Ok(None) };
         let prices = self.facts.prices;
-        let free = (model.provider == "simulated").then_some(ModelPrice::FREE);
+        let free = model.is_simulated().then_some(ModelPrice::FREE);
         let known = prices.find(&model.provider, &model.model);
         let price = known.as_ref().and_then(|known| known.price).or(free);
         if price.is_none() && (self.facts.dollars_limited || self.state.budget.contains_key(&Meter::Usd)) {

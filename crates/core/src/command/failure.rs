@@ -151,7 +151,7 @@ impl Decider<'_> {
         }
         let given = match ended.status {
             StepStatus::Succeeded => {
-                let main = by.step.outputs.first().map(String::as_str).or(by.kind.results().first().map(|(name, _)| *name));
+                let main = Some(program.main_result(fallback));
                 let outputs = if let Value::Object(map) = self.state.step_value(fallback) { map.clone() } else { Map::new() };
                 map_outputs(&node.step.outputs, main, outputs)
             }

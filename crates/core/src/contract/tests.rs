@@ -62,6 +62,7 @@ fn what_does_not_hold_says_why() {
         ("{\"name\": \"Ann\", \"age\": 7} or {\"name\": \"Bob\", \"age\": 8}", "stop", Broken::NoJson),
         ("{\"name\": \"Ann\", \"age\": 7", "length", Broken::CutOff),
         ("{\"name\": \"Ann\", \"age\": 7}", "length", Broken::CutOff),
+        ("{\"name\": \"Ann\", \"age\": 7", "model_context_window_exceeded", Broken::CutOff),
         ("{\"name\": \"Ann\", \"age\": 7,}", "unknown", Broken::NoJson),
         ("{\"name\": \"Ann\"}", "stop", Broken::Shape),
         ("{\"name\": \"Ann\", \"age\": \"seven\"}", "stop", Broken::Shape),

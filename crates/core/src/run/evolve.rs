@@ -372,6 +372,7 @@ impl RunState {
             self.forget_work(ix, started.call.item);
             let item = self.item_mut(ix, started.call.item);
             item.phase = ItemPhase::Running;
+            let simulated = matches!(&*request, Request::Model(model) if model.is_simulated());
             if let Request::Model(model) = &*request {
                 match &mut item.talk {
                     Some(talk) if model.follows => talk.go_on(Arc::clone(&request), started.call.call, &item.journal),
@@ -379,6 +380,7 @@ impl RunState {
                 }
             }
             self.steps[ix].status = StepStatus::Running;
+            self.steps[ix].simulated |= simulated;
             self.count_in_flight(ix, 1);
         }
         let call = OpenCall {

@@ -148,7 +148,14 @@ impl RunState {
         let last = old.items.iter().map(|item| item.attempt).max().unwrap_or(0).max(old.attempts_before);
         let fans_out = self.program.nodes[ix].items.is_some();
         let items = if fans_out || old.items.is_empty() { Vec::new() } else { vec![ItemState { attempt: last, ..ItemState::default() }] };
-        self.steps[ix] = StepState { items, attempts_before: last, charged: old.charged, unpriced: old.unpriced, ..StepState::default() };
+        self.steps[ix] = StepState {
+            items,
+            attempts_before: last,
+            charged: old.charged,
+            unpriced: old.unpriced,
+            simulated: old.simulated,
+            ..StepState::default()
+        };
     }
 
     /// What a loop gives.

@@ -1,5 +1,7 @@
 //! What is sent.
 
+use std::borrow::Cow;
+
 use gorgon_core::call::{Message, ModelRequest, Part, Speaker, ToolSpec};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -76,12 +78,12 @@ enum OwnBlock<'a> {
         text: &'a str,
     },
     ToolUse {
-        id: &'a str,
+        id: Cow<'a, str>,
         name: &'a str,
         input: Input<'a>,
     },
     ToolResult {
-        tool_use_id: &'a str,
+        tool_use_id: Cow<'a, str>,
         content: &'a str,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
@@ -138,12 +140,22 @@ fn block(part: &Part) -> Option<Block<'_>> {
         Part::ToolCall { id, name, arguments } => {
             // What was no JSON object cannot go back as it came: this wire takes objects only. The result says what was wrong with it.
             let object = serde_json::from_str::<&RawValue>(arguments).ok().filter(|input| input.get().starts_with('{'));
+            // Half of a surrogate pair is found only by reading the text.
+            let object = object.filter(|input| !input.get().contains("\\u") || serde_json::from_str::<Value>(input.get()).is_ok());
             let input = object.map_or(Input::Empty {}, Input::AsWritten);
-            Some(Block::Own(OwnBlock::ToolUse { id, name, input }))
+            Some(Block::Own(OwnBlock::ToolUse { id: own_id(id), name, input }))
         }
-        Part::ToolResult { id, content, is_error, .. } => Some(Block::Own(OwnBlock::ToolResult { tool_use_id: id, content, is_error: *is_error })),
+        Part::ToolResult { id, content, is_error, .. } => {
+            Some(Block::Own(OwnBlock::ToolResult { tool_use_id: own_id(id), content, is_error: *is_error }))
+        }
         Part::Opaque { provider, block } => (provider == OWNER).then_some(Block::Opaque(block)),
     }
+}
+
+/// The id of a call as this wire takes it: letters, digits, `_` and `-`. Another wire, on which the conversation began, may have given it others.
+fn own_id(id: &str) -> Cow<'_, str> {
+    let is_taken = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if id.chars().all(is_taken) { Cow::Borrowed(id) } else { Cow::Owned(id.chars().map(|c| if is_taken(c) { c } else { '_' }).collect()) }
 }
 
 /// The schema as this wire takes it.
@@ -182,6 +194,18 @@ mod tests {
 
     fn sent(request: &ModelRequest, config: &AnthropicConfig, stream: bool) -> Value {
         serde_json::to_value(body(request, config, stream)).unwrap()
+    }
+
+    #[test]
+    fn what_another_wire_wrote_goes_out_as_this_one_takes_it() {
+        let call = |id: &str, arguments: &str| Part::ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: arguments.to_owned() };
+        let given = Part::ToolResult { id: "functions.f:0".to_owned(), name: "f".to_owned(), content: "x".to_owned(), is_error: false };
+        let parts = vec![call("functions.f:0", r#"{"a": 1.50}"#), call("b", r#"{"a": "\ud800"}"#), call("c", r#"{"a": "\u00e9"}"#), given];
+        let message = Message { by: Speaker::Model, parts };
+        let sent = serde_json::to_value(said(&message).unwrap()).unwrap();
+        let ids: Vec<&Value> = sent["content"].as_array().unwrap().iter().map(|block| block.get("id").unwrap_or(&block["tool_use_id"])).collect();
+        assert_eq!(ids, ["functions_f_0", "b", "c", "functions_f_0"]);
+        assert_eq!((&sent["content"][1]["input"], &sent["content"][2]["input"]), (&json!({}), &json!({ "a": "é" })));
     }
 
     fn request() -> ModelRequest {
