@@ -1,4 +1,4 @@
-//! Requests over connections that are kept open: a request takes one that is free, or makes one.
+//! Requests over connections: a question takes one that is kept and free, or makes one; anything else makes its own.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,18 @@ use crate::Error;
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     socket: PathBuf,
-    client: legacy::Client<Dial, Full<Bytes>>,
+    /// For questions, over connections that are kept.
+    asks: legacy::Client<Dial, Full<Bytes>>,
+    /// For what may be done only once, over a connection of its own: one that is kept may be closed by the other side in the very moment in which a request
+    /// is sent over it, and nobody would know whether it was carried out.
+    sends: legacy::Client<Dial, Full<Bytes>>,
 }
 
 impl Connections {
     pub(crate) fn to(socket: PathBuf) -> Self {
-        let client = legacy::Client::builder(TokioExecutor::new()).build(Dial(socket.clone()));
-        Self { socket, client }
+        let asks = legacy::Client::builder(TokioExecutor::new()).build(Dial(socket.clone()));
+        let sends = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(Dial(socket.clone()));
+        Self { socket, asks, sends }
     }
 
     pub(crate) fn socket(&self) -> &Path {
@@ -38,13 +43,14 @@ impl Connections {
 
     /// Sends a request and answers with the head of what comes back.
     pub(crate) async fn send(&self, method: Method, uri: &str, body: Option<Vec<u8>>) -> Result<Response<Incoming>, Error> {
+        let client = if method == Method::GET { &self.asks } else { &self.sends };
         let request = Request::builder().method(method).uri(format!("http://localhost{uri}")).header(ACCEPT, "application/json, text/event-stream");
         let request = match body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body))),
             None => request.body(Full::new(Bytes::new())),
         };
         let request = request.map_err(|error| Error::Unreadable(error.to_string()))?;
-        self.client.request(request).await.map_err(|error| self.failed(&error))
+        client.request(request).await.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &legacy::Error) -> Error {
