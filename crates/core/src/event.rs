@@ -45,7 +45,7 @@ pub enum Event {
     GroupOpened {
         /// The step.
         step: StepId,
-        /// What a loop goes over: a list, or a number of rounds. Absent for every other group, and where only a condition ends the loop.
+        /// What a loop goes over: a list, or a number of rounds. For a `workflow` step: what its inputs were given. Absent for every other group, and where only a condition ends the loop.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Payload>,
     },

@@ -47,6 +47,7 @@ impl Anthropic {
                 name: name.to_owned(),
                 client: client(name, config.connect_timeout(name)?)?,
                 key,
+                key_variable: config.key_variable().map(str::to_owned),
                 timeout: config.timeout(name)?,
                 idle: config.idle_timeout(name)?,
                 stream: config.stream.unwrap_or(true),

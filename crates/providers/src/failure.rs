@@ -65,8 +65,8 @@ impl Told {
     }
 }
 
-/// The failure of an answer with an error status. Nothing was charged: an error comes before any work, unless it tells of usage itself.
-pub(crate) fn of_status(name: &str, answered: &Answered, now: SystemTime, keyless: &str, usage: ReadUsage) -> (Failure, Metering) {
+/// The failure of an answer with an error status; `of_key` is said of one that is about the key. Nothing was charged: an error comes before any work, unless it tells of usage itself.
+pub(crate) fn of_status(name: &str, answered: &Answered, now: SystemTime, of_key: &str, usage: ReadUsage) -> (Failure, Metering) {
     let told = Told::of_body(&answered.body);
     let wait_ms = retry_after_ms(&answered.headers, now);
     let class = classify(answered.status, &told, wait_ms, should_retry(&answered.headers));
@@ -78,7 +78,7 @@ pub(crate) fn of_status(name: &str, answered: &Answered, now: SystemTime, keyles
         text.push_str("; redirects are not followed: set `base_url` to where the interface is");
     }
     if matches!(status, 401 | 403) {
-        text.push_str(keyless);
+        text.push_str(of_key);
     }
     if let Some(wait_ms) = wait_ms.filter(|&ms| ms > WAIT_MS_MAX) {
         text.push_str(&format!("; it asks to wait {} s, longer than {} s is not waited for", wait_ms.div_ceil(1000), WAIT_MS_MAX / 1000));

@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) client: Client,
     pub(crate) key: Option<Secret>,
+    /// The variable that the key is from.
+    pub(crate) key_variable: Option<String>,
     pub(crate) timeout: Option<Duration>,
     /// Longest silence within a stream.
     pub(crate) idle: Duration,
@@ -69,8 +71,11 @@ impl Line {
 
     /// The answer has an error status.
     pub(crate) fn refused(&self, answered: &Answered, usage: ReadUsage) -> Outcome {
-        let hint = if self.key.is_none() { KEYLESS } else { "" };
-        let (failure, metering) = failure::of_status(&self.name, answered, SystemTime::now(), hint, usage);
+        let hint = match &self.key_variable {
+            Some(variable) if self.key.is_some() => format!("; the key of `{variable}` was sent"),
+            _ => KEYLESS.to_owned(),
+        };
+        let (failure, metering) = failure::of_status(&self.name, answered, SystemTime::now(), &hint, usage);
         self.failed(failure, metering)
     }
 

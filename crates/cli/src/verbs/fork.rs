@@ -131,12 +131,13 @@ fn tell(printer: &Printer, origin: &Run, fork: &Forked, dry_run: bool) {
     }
     let out = |line: String| if dry_run { printer.data(line) } else { printer.say(line) };
     let names = |steps: &[StepId]| steps.iter().map(StepId::as_str).collect::<Vec<_>>().join(", ");
-    out(match fork.kept.as_slice() {
-        [] => format!("nothing of {} is kept", short(origin.id)),
-        steps => format!("kept of {}, for nothing: {}", short(origin.id), names(steps)),
-    });
+    match (fork.kept.as_slice(), fork.begun.as_slice()) {
+        ([], []) => out(format!("nothing of {} is kept", short(origin.id))),
+        ([], _) => {}
+        (steps, _) => out(format!("kept of {}, for nothing: {}", short(origin.id), names(steps))),
+    }
     if !fork.begun.is_empty() {
-        out(format!("kept in part: {}", names(&fork.begun)));
+        out(format!("kept in part of {}, for nothing: {}", short(origin.id), names(&fork.begun)));
     }
     for again in &fork.repeated {
         let mark = printer.paint("1;33", "done again:");

@@ -81,6 +81,33 @@ fn anthropic_is_asked_the_fourteenth_turn_again() {
     killed_in_the_last_turn("anthropic");
 }
 
+#[test]
+fn a_retry_goes_on_in_the_turn_that_failed_and_pays_for_no_other() {
+    for wire in ["openai", "anthropic"] {
+        let machine = Machine::new();
+        let read = |note: u32| Rule::new(Reply::tool("files_read", &format!("{{\"path\": \"notes/{note}.txt\"}}"))).times(1);
+        let script = Script::default()
+            .rule(read(1))
+            .rule(read(2))
+            .rule(Rule::new(Reply::error(503, "overloaded")).times(1))
+            .rule(Rule::new(Reply::text("Two notes.")).times(1));
+        let server = Server::start(&machine, script);
+        let settings = machine.read("gorgon.toml").replace("kind = \"openai\"", &format!("kind = \"{wire}\""));
+        machine.write("gorgon.toml", &settings);
+        machine.write("talk.yaml", &WORKFLOW.replace("max_tokens: 200", "max_tokens: 200\n    retry: {max_attempts: 1}"));
+        machine.write("notes/1.txt", "one");
+        machine.write("notes/2.txt", "two");
+        let failed = machine.run(&["run", "talk.yaml", "--json"]).exits(1).json();
+        assert_eq!(failed["retry_repeats"], json!([]));
+        let done = machine.run(&["retry", "@last", "--json"]).exits(0).json();
+        assert_eq!((&done["outputs"]["said"], &done["steps"][0]["attempts"]), (&json!("Two notes."), &json!(1)), "{wire}");
+        let asked = bodies(&machine);
+        assert_eq!(asked.len(), 4, "{wire}: the turns before were asked once");
+        assert_eq!(asked[2].to_string(), asked[3].to_string(), "{wire}: asked again in the same bytes");
+        assert_eq!((&done["cost_nano_usd"], &done["calls"]), (&json!(server.bill().0), &json!(3)), "{wire}");
+    }
+}
+
 const SCORED: &str = "name: scored\noutputs: [score]\nsteps:\n  - id: judge\n    type: agent\n    prompt: Score it.\n    max_tokens: 100\n    output_schema: {type: object, required: [score], properties: {score: {type: integer}}}\n    rules: [\"output.score > 3\"]\n    outputs: [score]\n";
 
 /// What the server was asked, and what the run was charged for each answer.

@@ -134,3 +134,28 @@ fn a_changed_file_goes_on_with_what_is_unchanged() {
     let shown = machine.run(&["runs", "show", "@last"]).exits(0).stdout;
     assert!(shown.contains("made of  run_") && shown.contains("3 results kept"), "{shown}");
 }
+
+#[test]
+fn a_fork_inside_of_a_loop_says_before_what_the_rounds_that_are_left_cost_and_do_again() {
+    let machine = Machine::new();
+    let server = Server::start(&machine, Script::always(Reply::text_with("on", Usage::Seeded(7))));
+    let ask = "{id: ask, type: agent, prompt: Go on, max_tokens: 50, retry: {max_attempts: 1}}";
+    let file = format!(
+        "name: l\nsteps:\n  - id: l\n    type: loop\n    count: 3\n    steps:\n      - {ask}\n      - {{id: act, type: shell, command: 'echo x >> out.txt'}}\n"
+    );
+    machine.write("l.yaml", &file);
+    machine.run(&["run", "l.yaml"]).exits(0);
+    let paid = server.bill();
+    let events = machine.run(&["runs", "events", "@last", "--json", "--type", "step_succeeded"]).exits(0).stdout;
+    let of_ask = |event: &Value| event["event"]["step_succeeded"]["step"] == "ask";
+    let second = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(of_ask).nth(1).unwrap()["seq"].to_string();
+    let said = machine.run(&["fork", "@last", "--at", &second, "--dry-run", "--json"]).exits(0).json();
+    assert_eq!((&said["kept"], &said["begun"]), (&json!([]), &json!(["ask", "l"])));
+    assert_eq!(said["repeated"], json!([{ "step": "act", "class": "at_most_once", "calls": 2 }]));
+    let fork = machine.run(&["fork", "@last", "--at", &second, "--json"]).exits(0).json();
+    let (cost, calls) = (fork["cost_nano_usd"].as_u64().unwrap(), fork["calls"].as_u64().unwrap());
+    assert_eq!((cost, calls), (server.bill().0 - paid.0, 1));
+    let upper = &said["cost"]["upper"];
+    assert!(upper["cost_nano_usd"].as_u64() >= Some(cost) && upper["calls"].as_u64() >= Some(calls), "{upper}");
+    assert_eq!(machine.read("out.txt").lines().count(), 3 + 2);
+}

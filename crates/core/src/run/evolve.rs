@@ -376,7 +376,11 @@ impl RunState {
             if let Request::Model(model) = &*request {
                 match &mut item.talk {
                     Some(talk) if model.follows => talk.go_on(Arc::clone(&request), started.call.call, &item.journal),
-                    talk => *talk = Some(Box::new(Talk::begin(Arc::clone(&request), started.call.call))),
+                    // The first question again: what the one in doubt was charged counts on.
+                    talk => {
+                        let charged = talk.as_ref().map_or(0, |talk| talk.charged_tokens());
+                        *talk = Some(Box::new(Talk::begin(Arc::clone(&request), started.call.call, charged)));
+                    }
                 }
             }
             self.steps[ix].status = StepStatus::Running;

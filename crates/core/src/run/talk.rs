@@ -20,9 +20,9 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// A conversation that begins.
-    pub(super) fn begin(opening: Arc<Request>, place: u32) -> Self {
-        Self { last: (Arc::clone(&opening), place), opening, messages: Vec::new(), tokens_bound: 0, charged_tokens: 0 }
+    /// A conversation that begins, or begins again after so many tokens.
+    pub(super) fn begin(opening: Arc<Request>, place: u32, charged_tokens: u64) -> Self {
+        Self { last: (Arc::clone(&opening), place), opening, messages: Vec::new(), tokens_bound: 0, charged_tokens }
     }
 
     /// The next request of it. What the one before it said belongs to the conversation if it was answered.

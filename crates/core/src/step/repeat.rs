@@ -50,7 +50,7 @@ impl StepKind for Loop {
     }
 
     fn summary(&self) -> &'static str {
-        "Runs the steps inside of it, in their order, again and again: so many times, for each element of a list, while or until a condition holds. Inside, \
+        "Runs the steps inside of it, in the order of their file, again and again: so many times, for each element of a list, while or until a condition holds. Inside, \
          `index` is the number of the round from 0, `item` the element, and `previous` what each step of the round before gave, by its id; `null` at first."
     }
 

@@ -549,3 +549,13 @@ fn a_conversation_that_was_stopped_with_its_run_goes_on_with_it() {
     run.settle("a", 0, says("done"));
     assert_eq!(run.status(), RunStatus::Completed);
 }
+
+#[test]
+fn a_first_question_in_doubt_counts_against_the_tokens_of_the_conversation() {
+    let mut run = Harness::start(workflow(vec![worker().param("max_tokens", json!(500)).param("max_total_tokens", json!(400))]));
+    run.crash();
+    run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+    run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+    assert_eq!(run.status(), RunStatus::Failed);
+    assert!(run.failure("a").message.contains("max_total_tokens"), "{:?}", run.failure("a"));
+}

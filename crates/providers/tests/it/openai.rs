@@ -228,7 +228,10 @@ async fn an_error_never_shows_the_key() {
     let echo = Reply::raw(401, &json!({"error": {"message": format!("Incorrect API key provided: {KEY}"), "code": "invalid_api_key"}}).to_string());
     let server = answering(echo.header("x-request-id", "req_k")).await;
     let (failure, _) = failed(ask(&server, "x").await);
-    assert_eq!(failure.message, "`openai` answered 401 (invalid_api_key): Incorrect API key provided: [key] [request req_k]");
+    assert_eq!(
+        failure.message,
+        "`openai` answered 401 (invalid_api_key): Incorrect API key provided: [key]; the key of `TEST_KEY` was sent [request req_k]"
+    );
 
     let server = answering(Reply::error(401, "invalid_api_key")).await;
     let keyless = provider_of(&OpenAiConfig { api_key_env: None, ..config(&server.base_url()) });
