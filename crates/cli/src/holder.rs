@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gorgon_client::Client;
 use gorgon_engine::Engine;
+use gorgon_tools::process_group::Leftovers;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,8 @@ pub(crate) struct Holder {
     server: JoinHandle<()>,
     /// The folder of a socket that is for this process only; removed with it.
     folder: Option<tempfile::TempDir>,
+    /// The process groups that run for its steps.
+    leftovers: Leftovers,
 }
 
 impl Holder {
@@ -83,8 +86,9 @@ impl Holder {
         }
     }
 
-    /// Leaves at once: calls in flight are in doubt for the next holder.
+    /// Before this process leaves at once: what runs for its steps is killed. Calls in flight are in doubt for the next holder.
     pub(crate) fn abandon(&self) {
+        self.leftovers.kill_all();
         let _ = std::fs::remove_file(&self.socket);
     }
 }

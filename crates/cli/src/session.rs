@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
         let mut interrupts = matches!(purpose, Purpose::Work | Purpose::Ephemeral).then(Interrupts::listen).transpose()?;
         let (client, holder) = tokio::select! {
             reached = reach(&settings, purpose) => reached?,
-            () = second(&mut interrupts) => leave(),
+            () = second(&mut interrupts) => leave(None),
         };
         Ok(Self { client, settings, context, opened_at, holder, purpose, interrupts })
     }
@@ -79,30 +79,30 @@ impl<'a> Session<'a> {
             // It is we who went away: the store is closed.
             holder.close().await;
         }
-        (self.client, self.holder) = reach(&self.settings, self.purpose).await?;
+        (self.client, self.holder) = unless_left(&mut self.interrupts, None, reach(&self.settings, self.purpose)).await?;
         Ok(())
     }
 
     /// Asks for something; if the holder goes away meanwhile, whoever takes its place is asked.
     pub(crate) async fn ask<T>(&mut self, question: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
         for _ in 0..TRIES {
-            match unless_left(&mut self.interrupts, question(&self.client)).await {
+            match unless_left(&mut self.interrupts, self.holder.as_deref(), question(&self.client)).await {
                 Err(Error::Unreachable { .. } | Error::Broken(_)) => self.again().await?,
                 answer => return Ok(answer?),
             }
         }
-        Ok(unless_left(&mut self.interrupts, question(&self.client)).await?)
+        Ok(unless_left(&mut self.interrupts, self.holder.as_deref(), question(&self.client)).await?)
     }
 
     /// Sends something that may be done only once: it is sent again only if it certainly did not arrive.
     pub(crate) async fn send<T>(&mut self, request: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Fault> {
         for _ in 0..TRIES {
-            match unless_left(&mut self.interrupts, request(&self.client)).await {
+            match unless_left(&mut self.interrupts, self.holder.as_deref(), request(&self.client)).await {
                 Err(Error::Unreachable { .. }) => self.again().await?,
                 answer => return Ok(answer?),
             }
         }
-        Ok(unless_left(&mut self.interrupts, request(&self.client)).await?)
+        Ok(unless_left(&mut self.interrupts, self.holder.as_deref(), request(&self.client)).await?)
     }
 
     /// What this process was interrupted by since the session began, for whoever acts on it from now on.
@@ -143,10 +143,10 @@ impl<'a> Session<'a> {
 }
 
 /// Waits for an answer, unless it is interrupted twice meanwhile: once is for whoever acts on the answer.
-async fn unless_left<T>(interrupts: &mut Option<Interrupts>, answer: impl Future<Output = T>) -> T {
+async fn unless_left<T>(interrupts: &mut Option<Interrupts>, holder: Option<&Holder>, answer: impl Future<Output = T>) -> T {
     tokio::select! {
         answer = answer => answer,
-        () = second(interrupts) => leave(),
+        () = second(interrupts) => leave(holder),
     }
 }
 
@@ -157,7 +157,10 @@ async fn second(interrupts: &mut Option<Interrupts>) {
     }
 }
 
-fn leave() -> ! {
+fn leave(holder: Option<&Holder>) -> ! {
+    if let Some(holder) = holder {
+        holder.abandon();
+    }
     std::process::exit(i32::from(Exit::Interrupted.number()))
 }
 

@@ -71,13 +71,29 @@ pub(crate) async fn open_memory(settings: &Settings, runs_go_on: bool) -> Result
 }
 
 async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, keeps: bool) -> Result<Holder, Fault> {
+    let (socket, folder) = match socket {
+        Some(socket) => (socket.to_owned(), None),
+        None => {
+            let folder = tempfile::Builder::new().prefix("gorgon-").permissions(std::fs::Permissions::from_mode(0o700)).tempdir();
+            let folder = folder.map_err(|error| Fault::io(std::env::temp_dir(), &error))?;
+            (folder.path().join("s"), Some(folder))
+        }
+    };
+    // What a killed holder left running is ended before anybody decides what became of its calls.
+    let leftovers = {
+        let dir = folder.as_ref().map_or(settings.data_dir.value.as_path(), |folder| folder.path()).join("processes");
+        Leftovers::in_dir(&dir).map_err(|error| Fault::io(&dir, &error))?
+    };
+    for group in leftovers.end_all() {
+        tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
+    }
     let providers = providers(settings);
     let names = settings.providers.keys().cloned().collect();
     let engine = Engine::open(Options {
         journal: store.journal,
         runs: store.runs,
         ledger: store.ledger,
-        executors: all_executors(settings, providers, keeps)?,
+        executors: all_executors(settings, providers, leftovers.clone())?,
         prices: settings.prices(),
         providers: names,
         clock: Arc::new(SystemClock),
@@ -90,19 +106,11 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     })
     .await?;
     set_limits(&engine, settings).await?;
-    let (socket, folder) = match socket {
-        Some(socket) => (socket.to_owned(), None),
-        None => {
-            let folder = tempfile::Builder::new().prefix("gorgon-").permissions(std::fs::Permissions::from_mode(0o700)).tempdir();
-            let folder = folder.map_err(|error| Fault::io(std::env::temp_dir(), &error))?;
-            (folder.path().join("s"), Some(folder))
-        }
-    };
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
     let router = gorgon_server::router(engine.clone());
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
-    Ok(Holder { engine, socket, stop, server, folder })
+    Ok(Holder { engine, socket, stop, server, folder, leftovers })
 }
 
 /// Whoever holds the store owns the socket: what lies there is left over from a process that died.
@@ -130,21 +138,13 @@ fn providers(settings: &Settings) -> Providers {
 }
 
 #[expect(clippy::field_reassign_with_default, reason = "options of another crate cannot be written whole, so that it may add to them")]
-fn all_executors(settings: &Settings, providers: Providers, keeps: bool) -> Result<Vec<Arc<dyn Executor>>, Fault> {
+fn all_executors(settings: &Settings, providers: Providers, leftovers: Leftovers) -> Result<Vec<Arc<dyn Executor>>, Fault> {
     let allow_private =
         AllowPrivate::parse(&settings.allow_private.value).map_err(|bad| Fault::new(gorgon_core::diagnostic::Code::BadSetting, bad.to_string()))?;
     let mut http = HttpOptions::default();
     http.allow_private = allow_private;
     let mut process = ProcessOptions::default();
-    if keeps {
-        let dir = settings.data_dir.value.join("processes");
-        let leftovers = Leftovers::in_dir(&dir).map_err(|error| Fault::io(&dir, &error))?;
-        // What a killed holder left running is ended before anybody decides what became of its calls.
-        for group in leftovers.end_all() {
-            tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
-        }
-        process.leftovers = Some(leftovers);
-    }
+    process.leftovers = Some(leftovers);
     let mut file = FileOptions::default();
     file.closed = settings.closed();
     let mut all = executors(ToolOptions { http, process, file, ..ToolOptions::default() });

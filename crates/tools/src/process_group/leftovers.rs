@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::{End, Identity, Stat, boot_id, end, identity};
+use super::{End, Identity, Stat, boot_id, end, identity, is_left, signal_group};
 
 /// The variable by which a process is recognised that was started before its group could be noted.
 pub const MARK: &str = "GORGON_PROCESS_MARK";
@@ -63,7 +64,7 @@ impl Leftovers {
         let mut survivors = Vec::new();
         for file in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = file.path();
-            let entry = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Entry>(&text).ok());
+            let entry = entry(&path);
             // A file that cannot be read was being written when there was no process yet.
             // The group itself may have lost its mark, as a program that sets its own environment does; others of the call may have left the group.
             let groups = entry.map_or_else(Vec::new, |entry| entry.group.into_iter().chain(marked(&entry.mark)).collect());
@@ -74,6 +75,15 @@ impl Leftovers {
             survivors.extend(left);
         }
         survivors
+    }
+
+    /// Kills every group that is noted, without grace and without waiting: for a process that is about to leave. The files stay, for the next
+    /// one to make sure.
+    pub fn kill_all(&self) {
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten().filter_map(|file| entry(&file.path())) {
+            let groups = entry.group.into_iter().chain(marked(&entry.mark)).filter(is_left);
+            groups.for_each(|group| signal_group(group.pid, Signal::KILL));
+        }
     }
 
     /// Notes that a process group is about to be started: from then on, no kill of this process makes it forgotten.
@@ -116,6 +126,10 @@ impl Note {
             tracing::warn!(mark = self.mark, %error, "a process group cannot be noted; if this process is killed, it may not be ended");
         }
     }
+}
+
+fn entry(path: &Path) -> Option<Entry> {
+    std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok())
 }
 
 /// The groups of all living processes that carry this mark.
@@ -183,6 +197,16 @@ mod tests {
         let leftovers = Leftovers::in_dir(dir.path()).unwrap();
         let child = start(&leftovers.announce());
         check_that_it_is_ended(dir.path(), &leftovers, child);
+    }
+
+    #[test]
+    fn whoever_leaves_kills_what_runs_and_leaves_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::in_dir(dir.path()).unwrap();
+        let mut child = start(&leftovers.announce());
+        leftovers.kill_all();
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
