@@ -53,7 +53,7 @@ pub enum Event {
     Hopped {
         /// Which.
         at: ItemRef,
-        /// The place of the next one among those that the step names, from 1.
+        /// The place of the next one among those that the step names, from 1. In a fork, 0 stands where a retry opened the conversation again.
         hop: u32,
         /// Why.
         failure: Failure,

@@ -1,11 +1,13 @@
 //! The events that bring results of one run into another.
 
+use crate::call::{Failure, FailureClass};
 use crate::event::{DoubtVerdict, Event, ItemRef, Resolution};
 use crate::fork::Kept;
 use crate::ids::StepId;
 use crate::payload::Payload;
 use crate::plan::{Node, NodeIx, Program};
 use crate::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
+use crate::step::OPENED_AGAIN;
 use crate::step::Shape;
 
 /// How much of a step is kept.
@@ -179,7 +181,19 @@ impl<'a> Import<'a> {
         let here = ItemRef { step: step.clone(), item: n };
         let begins = |event: &&Event| matches!(event, Event::AttemptStarted { at, attempt, .. } if *at == here && *attempt == item.attempt);
         let Some(start) = history.iter().rposition(begins) else { return };
-        let mut events: Vec<Event> = history[start..].iter().filter(|event| is_of(event, &here, item.attempt)).copied().cloned().collect();
+        let mut events: Vec<Event> = Vec::new();
+        for event in &history[start..] {
+            let is_in_doubt = matches!(events.last(), Some(Event::CallDoubted { verdict, .. }) if *verdict == DoubtVerdict::Ask);
+            match event {
+                // It opened the conversation again, which takes a place among its calls; the other run was not opened again.
+                Event::Reopened { keep, .. } if keep.contains(step) && !is_in_doubt => {
+                    let failure = Failure::new(FailureClass::Cancelled, "opened again");
+                    events.push(Event::Hopped { at: here.clone(), hop: OPENED_AGAIN, failure });
+                }
+                event if is_of(event, &here, item.attempt) => events.push((*event).clone()),
+                _ => {}
+            }
+        }
         let settled = events.iter().rposition(|event| match event {
             Event::CallSettled { .. } | Event::WaitEnded { .. } => true,
             Event::CallDoubted { verdict, .. } => *verdict == DoubtVerdict::Fail,
@@ -190,7 +204,8 @@ impl<'a> Import<'a> {
         events.truncate(settled.map_or(0, |last| last + 1));
         events.iter_mut().for_each(without_money);
         // Who was asked from its first question on was chosen before it.
-        let before = history[..start].iter().rev().find(|event| matches!(event, Event::Hopped { at, .. } if *at == here));
+        let before =
+            history[..start].iter().rev().find(|event| matches!(event, Event::Hopped { at, hop, .. } if *at == here && *hop != OPENED_AGAIN));
         if item.hop > 0 && !events.is_empty() {
             self.kept.events.extend(before.map(|event| (*event).clone()));
         }

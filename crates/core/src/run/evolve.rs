@@ -33,7 +33,7 @@ impl RunState {
                 state.on_group_opened(at, ix);
                 state.steps[ix].given.clone_from(over);
             }),
-            Event::Hopped { at: item, hop, failure } => self.with_item(item, |state, ix, n| state.on_hopped(ix, n, *hop, failure)),
+            Event::Hopped { at: item, hop, failure } => self.with_item(item, |state, ix, n| state.on_hopped(at, ix, n, *hop, failure)),
             Event::RoundStarted { step, .. } => self.with(step, |state, ix| state.on_round_started(ix)),
             Event::RoundEnded { step, results, went_past_failure, .. } => {
                 self.with(step, |state, ix| state.on_round_ended(ix, results.as_ref(), *went_past_failure));

@@ -496,6 +496,27 @@ fn a_retry_of_a_failed_conversation_goes_on_in_the_turn_that_failed() {
 }
 
 #[test]
+fn a_fork_of_a_conversation_that_was_opened_again_says_the_same_words() {
+    for step in [worker(), worker().over(json!([1]), 1)] {
+        let (mut run, _) = failed_in_the_third_turn(step);
+        run.ok(retry(None));
+        // Asked in the turn that was opened again, and in the one after it.
+        for turn in 0..2 {
+            let (fork, _) = crate::forks::at(&run, run.log.len());
+            assert_eq!((model(&fork).messages, fork.open()), (model(&run).messages, run.open()), "turn {turn}");
+            // So says a fork of the fork.
+            let (second, _) = crate::forks::at(&fork, fork.log.len());
+            assert_eq!((model(&second).messages, second.open()), (model(&run).messages, run.open()), "turn {turn}, again");
+            run.settle("a", 0, wants(&[("again", "shell", r#"{"command":"ls"}"#)]));
+            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+        }
+        let (mut fork, _) = crate::forks::at(&run, run.log.len());
+        fork.settle("a", 0, says("done"));
+        assert_eq!((fork.status(), fork.state.charged.calls), (RunStatus::Completed, 1));
+    }
+}
+
+#[test]
 fn an_element_of_a_fan_out_goes_on_in_its_conversation_as_well() {
     let (mut run, asked) = failed_in_the_third_turn(worker().over(json!([1]), 1));
     run.ok(retry(None));
