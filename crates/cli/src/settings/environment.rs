@@ -71,9 +71,10 @@ impl Environment {
     }
 }
 
-/// Whether a variable says by its name that it holds a secret: it is called a key, a token, a secret or a password, or ends so.
+/// Whether a variable says by its name that it holds a secret: its name ends as that of a key, a token, a secret or a password. Names are written in many
+/// ways, `PGPASSWORD` too, so no underscore is asked for.
 pub(super) fn is_secret(name: &str) -> bool {
     const WORDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
     let name = name.to_ascii_uppercase();
-    WORDS.iter().any(|word| name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('_')))
+    WORDS.iter().any(|word| name.ends_with(word))
 }

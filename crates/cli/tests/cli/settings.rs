@@ -143,6 +143,11 @@ fn keys_come_from_the_environment_or_a_file_and_are_never_shown() {
 fn a_pattern_lets_no_secret_into_a_run() {
     let world = World::new();
     world.write("w.yaml", "name: w\nsteps:\n  - id: a\n    type: transform\n    set: {seen: \"env.DEMO_NAME ~ env.DEMO_TOKEN\"}\n");
+    world.write("joined.yaml", "name: w\nsteps:\n  - id: a\n    type: transform\n    set: {seen: \"env.DEMOPASSWORD\"}\n");
+    let mut joined = world.command(&["run", "joined.yaml"]);
+    joined.env("GORGON_ENV_ALLOW", "DEMO*").env("DEMOPASSWORD", "hush-hush-hush");
+    let done = crate::world::finish(joined.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).exits(1);
+    assert!(!done.stdout.contains("hush"), "{done:?}");
     let run = |allow: &str| {
         let mut command = world.command(&["run", "w.yaml", "--json"]);
         command
