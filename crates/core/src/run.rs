@@ -3,6 +3,7 @@
 //! [`RunState`] changes only by [`evolve`](RunState::evolve). It answers what is due, when it wants to be woken, and what its steps gave; it
 //! decides nothing.
 
+mod calls;
 mod evolve;
 mod hopped;
 mod item;

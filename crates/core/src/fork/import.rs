@@ -7,8 +7,7 @@ use crate::ids::StepId;
 use crate::payload::Payload;
 use crate::plan::{Node, NodeIx, Program};
 use crate::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
-use crate::step::OPENED_AGAIN;
-use crate::step::Shape;
+use crate::step::{OPENED_AGAIN, Shape};
 
 /// How much of a step is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,9 +182,10 @@ impl<'a> Import<'a> {
         let Some(start) = history.iter().rposition(begins) else { return };
         let mut events: Vec<Event> = Vec::new();
         for event in &history[start..] {
-            let is_in_doubt = matches!(events.last(), Some(Event::CallDoubted { verdict, .. }) if *verdict == DoubtVerdict::Ask);
+            // A call whose doubt was left open still waits for its answer.
+            let is_in_doubt = matches!(events.last(), Some(Event::CallDoubted { verdict, .. }) if *verdict != DoubtVerdict::Fail);
             match event {
-                // It opened the conversation again, which takes a place among its calls; the other run was not opened again.
+                // It opened the conversation again, which takes a place among its calls; the run that is made here never stopped.
                 Event::Reopened { keep, .. } if keep.contains(step) && !is_in_doubt => {
                     let failure = Failure::new(FailureClass::Cancelled, "opened again");
                     events.push(Event::Hopped { at: here.clone(), hop: OPENED_AGAIN, failure });
@@ -204,8 +204,7 @@ impl<'a> Import<'a> {
         events.truncate(settled.map_or(0, |last| last + 1));
         events.iter_mut().for_each(without_money);
         // Who was asked from its first question on was chosen before it.
-        let before =
-            history[..start].iter().rev().find(|event| matches!(event, Event::Hopped { at, hop, .. } if *at == here && *hop != OPENED_AGAIN));
+        let before = history[..start].iter().rev().find(|event| matches!(event, Event::Hopped { at, .. } if *at == here));
         if item.hop > 0 && !events.is_empty() {
             self.kept.events.extend(before.map(|event| (*event).clone()));
         }

@@ -9,9 +9,9 @@ use gorgon_core::run::{RunStatus, StepStatus, WaitingFor};
 use serde_json::{Value, json};
 
 use crate::build::{Say, agent, transform, workflow};
-use crate::harness::{Harness, resolve, retry, used};
+use crate::harness::{Harness, resolve, used};
 
-fn worker() -> Step {
+pub(crate) fn worker() -> Step {
     agent("a", "do it").param("tools", json!(["files", "shell"]))
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn gave(value: Value) -> Outcome {
     Outcome::Succeeded { value: Payload::of(&value), metering: Metering::None }
 }
 
-fn busy() -> Outcome {
+pub(crate) fn busy() -> Outcome {
     Outcome::Failed { failure: Failure::new(FailureClass::Overloaded, "busy"), metering: Metering::None }
 }
 
@@ -45,12 +45,12 @@ fn due(run: &Harness) -> Request {
     Request::clone(&run.state.whole_request(call))
 }
 
-fn model(run: &Harness) -> ModelRequest {
+pub(crate) fn model(run: &Harness) -> ModelRequest {
     let Request::Model(request) = due(run) else { panic!("no model is asked: {:?}", run.open()) };
     request
 }
 
-fn results(run: &Harness) -> Vec<(String, String, bool)> {
+pub(crate) fn results(run: &Harness) -> Vec<(String, String, bool)> {
     let request = model(run);
     let last = request.messages.last().expect("a message").clone();
     assert_eq!(last.by, Speaker::User);
@@ -462,113 +462,6 @@ fn what_an_agent_is_told_is_data_and_bounded_and_stored() {
     assert!(before.len() < 34_000 && before.contains("[cut here: "), "{} bytes", before.len());
     run.crash();
     assert_eq!(model(&run).prompt, before);
-}
-
-/// A run whose agent failed in its third turn, and what its request said.
-fn failed_in_the_third_turn(mut step: Step) -> (Harness, ModelRequest) {
-    step.retry.max_attempts = Some(1);
-    let mut run = Harness::start(workflow(vec![step]));
-    for turn in 0..2 {
-        run.settle("a", 0, wants(&[(&format!("t{turn}"), "shell", r#"{"command":"ls"}"#)]));
-        run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
-    }
-    let asked = model(&run);
-    run.settle("a", 0, busy());
-    assert_eq!(run.status(), RunStatus::Failed);
-    (run, asked)
-}
-
-#[test]
-fn a_retry_of_a_failed_conversation_goes_on_in_the_turn_that_failed() {
-    let (mut run, asked) = failed_in_the_third_turn(worker());
-    let paid = run.state.charged;
-    let events = run.ok(retry(None));
-    assert!(events.iter().all(|event| !matches!(event, Event::AttemptStarted { .. })), "{events:?}");
-    assert_eq!((model(&run).messages, run.open(), run.state.charged), (asked.messages.clone(), vec!["a/0/1/6".to_owned()], paid));
-    run.crash();
-    assert_eq!(model(&run).messages, asked.messages);
-    // It has all its attempts again, and no more.
-    run.settle("a", 0, busy());
-    assert_eq!(run.status(), RunStatus::Failed);
-    run.ok(retry(Some("a")));
-    run.settle("a", 0, says("done"));
-    assert_eq!((run.status(), &run.value("a")["turns"]), (RunStatus::Completed, &json!(3)));
-}
-
-#[test]
-fn a_fork_of_a_conversation_that_was_opened_again_says_the_same_words() {
-    for step in [worker(), worker().over(json!([1]), 1)] {
-        let (mut run, _) = failed_in_the_third_turn(step);
-        run.ok(retry(None));
-        // Asked in the turn that was opened again, and in the one after it.
-        for turn in 0..2 {
-            let (fork, _) = crate::forks::at(&run, run.log.len());
-            assert_eq!((model(&fork).messages, fork.open()), (model(&run).messages, run.open()), "turn {turn}");
-            // So says a fork of the fork.
-            let (second, _) = crate::forks::at(&fork, fork.log.len());
-            assert_eq!((model(&second).messages, second.open()), (model(&run).messages, run.open()), "turn {turn}, again");
-            run.settle("a", 0, wants(&[("again", "shell", r#"{"command":"ls"}"#)]));
-            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
-        }
-        let (mut fork, _) = crate::forks::at(&run, run.log.len());
-        fork.settle("a", 0, says("done"));
-        assert_eq!((fork.status(), fork.state.charged.calls), (RunStatus::Completed, 1));
-    }
-}
-
-#[test]
-fn an_element_of_a_fan_out_goes_on_in_its_conversation_as_well() {
-    let (mut run, asked) = failed_in_the_third_turn(worker().over(json!([1]), 1));
-    run.ok(retry(None));
-    assert_eq!((model(&run).messages, run.open()), (asked.messages, vec!["a/0/1/6".to_owned()]));
-    run.settle("a", 0, says("done"));
-    assert_eq!(run.status(), RunStatus::Completed);
-}
-
-#[test]
-fn a_retry_gives_a_conversation_its_turns_and_tokens_again() {
-    for (limit, word) in [("max_turns", 2), ("max_total_tokens", 30)] {
-        let mut run = Harness::start(workflow(vec![worker().param(limit, json!(word))]));
-        let mut ends = 0;
-        for turn in 0..4 {
-            run.settle("a", 0, wants(&[(&format!("t{turn}"), "shell", r#"{"command":"ls"}"#)]));
-            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
-            if run.status() == RunStatus::Failed {
-                ends += 1;
-                run.ok(retry(None));
-            }
-        }
-        assert_eq!(ends, 2, "{limit}");
-        run.settle("a", 0, says("done"));
-        assert_eq!((run.status(), &run.value("a")["turns"]), (RunStatus::Completed, &json!(5)), "{limit}");
-    }
-}
-
-#[test]
-fn an_answer_that_was_judged_wrong_for_good_leaves_nothing_to_go_on_with() {
-    let step = agent("a", "say").param("output_schema", json!({ "type": "object", "required": ["n"] })).param("max_reasks", json!(0));
-    let mut run = Harness::start(workflow(vec![step]));
-    run.settle("a", 0, says("{}"));
-    assert_eq!(run.status(), RunStatus::Failed);
-    run.ok(retry(None));
-    assert_eq!((model(&run).messages.len(), run.open()), (0, vec!["a/0/2/0".to_owned()]));
-}
-
-#[test]
-fn a_conversation_that_was_stopped_with_its_run_goes_on_with_it() {
-    let mut definition = workflow(vec![worker()]);
-    definition.timeout_ms = Some(1_000);
-    let mut run = Harness::start(definition);
-    run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
-    run.pass(1_000);
-    run.fails("a", FailureClass::Cancelled);
-    assert_eq!((run.status(), run.step("a")), (RunStatus::Failed, StepStatus::Cancelled));
-    run.ok(retry(None));
-    // The model hears that its tool was stopped.
-    assert_eq!((model(&run).messages.len(), run.open()), (2, vec!["a/0/1/3".to_owned()]));
-    assert!(results(&run)[0].2);
-    run.settle("a", 0, says("done"));
-    assert_eq!(run.status(), RunStatus::Completed);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! A failed run is opened again: what succeeded stays.
 
-use gorgon_core::call::FailureClass;
-use gorgon_core::command::Command;
-use gorgon_core::definition::OnFailure;
+use gorgon_core::call::{FailureClass, ModelRequest};
+use gorgon_core::command::{Command, ResolveVerdict};
+use gorgon_core::definition::{OnFailure, Step};
 use gorgon_core::diagnostic::Code;
+use gorgon_core::event::Event;
 use gorgon_core::run::{RunStatus, StepStatus};
 use serde_json::json;
 
 use crate::build::{Say, agent, noop, noop_of, parallel, wait, workflow};
-use crate::harness::{Harness, retry, send};
+use crate::conversations::{busy, gave, model, results, says, wants, worker};
+use crate::harness::{Harness, resolve, retry, send};
 
 #[test]
 fn steps_that_succeeded_are_kept_and_not_paid_for_again() {
@@ -162,4 +164,127 @@ fn only_what_failed_can_be_named() {
     run.done("b");
     run.no(retry(None));
     assert_eq!(run.ok(Command::Tick), []);
+}
+
+/// A run whose agent failed in its third turn, and what its request said.
+fn failed_in_the_third_turn(mut step: Step) -> (Harness, ModelRequest) {
+    step.retry.max_attempts = Some(1);
+    let mut run = Harness::start(workflow(vec![step]));
+    for turn in 0..2 {
+        run.settle("a", 0, wants(&[(&format!("t{turn}"), "shell", r#"{"command":"ls"}"#)]));
+        run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+    }
+    let asked = model(&run);
+    run.settle("a", 0, busy());
+    assert_eq!(run.status(), RunStatus::Failed);
+    (run, asked)
+}
+
+#[test]
+fn a_retry_of_a_failed_conversation_goes_on_in_the_turn_that_failed() {
+    let (mut run, asked) = failed_in_the_third_turn(worker());
+    let paid = run.state.charged;
+    let events = run.ok(retry(None));
+    assert!(events.iter().all(|event| !matches!(event, Event::AttemptStarted { .. })), "{events:?}");
+    assert_eq!((model(&run).messages, run.open(), run.state.charged), (asked.messages.clone(), vec!["a/0/1/6".to_owned()], paid));
+    run.crash();
+    assert_eq!(model(&run).messages, asked.messages);
+    // It has all its attempts again, and no more.
+    run.settle("a", 0, busy());
+    assert_eq!(run.status(), RunStatus::Failed);
+    run.ok(retry(Some("a")));
+    run.settle("a", 0, says("done"));
+    assert_eq!((run.status(), &run.value("a")["turns"]), (RunStatus::Completed, &json!(3)));
+}
+
+#[test]
+fn a_fork_of_a_conversation_that_was_opened_again_says_the_same_words() {
+    for step in [worker(), worker().over(json!([1]), 1)] {
+        let (mut run, _) = failed_in_the_third_turn(step);
+        run.ok(retry(None));
+        // Asked in the turn that was opened again, and in the one after it.
+        for turn in 0..2 {
+            let (fork, _) = crate::forks::at(&run, run.log.len());
+            assert_eq!((model(&fork).messages, fork.open()), (model(&run).messages, run.open()), "turn {turn}");
+            // So says a fork of the fork.
+            let (second, _) = crate::forks::at(&fork, fork.log.len());
+            assert_eq!((model(&second).messages, second.open()), (model(&run).messages, run.open()), "turn {turn}, again");
+            run.settle("a", 0, wants(&[("again", "shell", r#"{"command":"ls"}"#)]));
+            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+        }
+        let (mut fork, _) = crate::forks::at(&run, run.log.len());
+        fork.settle("a", 0, says("done"));
+        assert_eq!((fork.status(), fork.state.charged.calls), (RunStatus::Completed, 1));
+    }
+}
+
+#[test]
+fn an_element_of_a_fan_out_goes_on_in_its_conversation_as_well() {
+    let (mut run, asked) = failed_in_the_third_turn(worker().over(json!([1]), 1));
+    run.ok(retry(None));
+    assert_eq!((model(&run).messages, run.open()), (asked.messages, vec!["a/0/1/6".to_owned()]));
+    run.settle("a", 0, says("done"));
+    assert_eq!(run.status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_retry_gives_a_conversation_its_turns_and_tokens_again() {
+    for (limit, word) in [("max_turns", 2), ("max_total_tokens", 30)] {
+        let mut run = Harness::start(workflow(vec![worker().param(limit, json!(word))]));
+        let mut ends = 0;
+        for turn in 0..4 {
+            run.settle("a", 0, wants(&[(&format!("t{turn}"), "shell", r#"{"command":"ls"}"#)]));
+            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+            if run.status() == RunStatus::Failed {
+                ends += 1;
+                run.ok(retry(None));
+            }
+        }
+        assert_eq!(ends, 2, "{limit}");
+        run.settle("a", 0, says("done"));
+        assert_eq!((run.status(), &run.value("a")["turns"]), (RunStatus::Completed, &json!(5)), "{limit}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_judged_wrong_for_good_leaves_nothing_to_go_on_with() {
+    let step = agent("a", "say").param("output_schema", json!({ "type": "object", "required": ["n"] })).param("max_reasks", json!(0));
+    let mut run = Harness::start(workflow(vec![step]));
+    run.settle("a", 0, says("{}"));
+    assert_eq!(run.status(), RunStatus::Failed);
+    run.ok(retry(None));
+    assert_eq!((model(&run).messages.len(), run.open()), (0, vec!["a/0/2/0".to_owned()]));
+}
+
+#[test]
+fn a_conversation_that_was_stopped_with_its_run_goes_on_with_it() {
+    let mut definition = workflow(vec![worker()]);
+    definition.timeout_ms = Some(1_000);
+    let mut run = Harness::start(definition);
+    run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+    run.pass(1_000);
+    run.fails("a", FailureClass::Cancelled);
+    assert_eq!((run.status(), run.step("a")), (RunStatus::Failed, StepStatus::Cancelled));
+    run.ok(retry(None));
+    // The model hears that its tool was stopped.
+    assert_eq!((model(&run).messages.len(), run.open()), (2, vec!["a/0/1/3".to_owned()]));
+    assert!(results(&run)[0].2);
+    run.settle("a", 0, says("done"));
+    assert_eq!(run.status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_fork_of_a_conversation_whose_doubt_was_left_open_says_the_same_words() {
+    let mut definition = workflow(vec![worker()]);
+    definition.timeout_ms = Some(1_000);
+    let mut run = Harness::start(definition);
+    run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+    run.pass(1_000);
+    run.crash();
+    assert_eq!(run.status(), RunStatus::Failed);
+    run.ok(retry(None));
+    assert_eq!(run.step("a"), StepStatus::InDoubt);
+    run.ok(resolve("a", ResolveVerdict::Done(Some(json!({ "stdout": "x", "stderr": "", "exit_code": 0, "truncated": false })))));
+    let (fork, _) = crate::forks::at(&run, run.log.len());
+    assert_eq!((model(&fork).messages, fork.open()), (model(&run).messages, run.open()));
 }
