@@ -145,6 +145,7 @@ impl Board {
             Event::GroupOpened { step, .. } => self.start(step, at),
             Event::RoundStarted { step, round } => self.begin_round(step, *round),
             Event::RoundEnded { .. } => {}
+            Event::Hopped { at: item, hop: 0, .. } => self.change(&item.step, |row| row.status = StepStatus::Running),
             Event::Hopped { at: item, failure, .. } => {
                 let note = format!("another one is asked: {}", first_line(&failure.message));
                 self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Running, note));

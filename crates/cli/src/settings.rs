@@ -135,7 +135,7 @@ impl Settings {
         PriceTable::listed(models, listed.collect())
     }
 
-    /// What may be shown to nobody: the keys of the providers, and the variables that are called a key, a token, a secret or a password.
+    /// What may be shown to nobody: the keys of the providers, and the variables whose names end as those of secrets do.
     pub(crate) fn keys(&self) -> Keys {
         let of_providers = self.providers.values().filter_map(|config| self.environment.get(config.value.key_variable()?));
         Keys::new(of_providers.chain(self.environment.secrets()))

@@ -81,7 +81,9 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     };
     // What a killed holder left running is ended before anybody decides what became of its calls.
     let leftovers = {
-        let dir = folder.as_ref().map_or(settings.data_dir.value.as_path(), |folder| folder.path()).join("processes");
+        // Of a store that is kept, in its data directory: also for a holder that nobody else can reach.
+        let own = folder.as_ref().filter(|_| !keeps).map(tempfile::TempDir::path);
+        let dir = own.unwrap_or(&settings.data_dir.value).join("processes");
         Leftovers::in_dir(&dir).map_err(|error| Fault::io(&dir, &error))?
     };
     for group in leftovers.end_all() {

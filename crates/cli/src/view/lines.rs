@@ -23,6 +23,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             None => format!("run {} of `{}` started", created.id, board.workflow),
         },
         Event::GroupOpened { step, .. } => format!("step {step} started"),
+        Event::Hopped { at: item, hop: 0, .. } => format!("step {} goes on in its conversation, which a retry had opened again", named(board, item)),
         Event::Hopped { at: item, failure, .. } => {
             format!("step {} failed: {}; another one is asked", named(board, item), shown(&first_line(&failure.message)))
         }

@@ -6,7 +6,7 @@ const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n"
 const FAILS: &str = "name: fails\nsteps:\n  - {id: a, type: shell, command: 'echo why >&2; exit 7', retry: {max_attempts: 1}}\n";
 const PARTIAL: &str = "name: partial\nsteps:\n  - {id: a, type: shell, command: 'exit 7', retry: {max_attempts: 1}, on_failure: skip}\n  - {id: b, type: shell, command: 'true'}\n";
 const ASKS: &str = "name: asks\nsteps:\n  - {id: gate, type: approval, prompt: 'May I?'}\n";
-const SLOW: &str = "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; sleep 30'}\n";
+const SLOW: &str = "name: slow\nsteps:\n  - {id: a, type: shell, command: 'echo $$ > pid; touch started; sleep 30'}\n";
 const BRIEF: &str = "name: brief\nsteps:\n  - {id: a, type: shell, command: 'touch started; sleep 0.5; echo over > over'}\n  - {id: b, type: shell, command: 'echo next > next'}\n";
 
 #[test]
@@ -150,7 +150,15 @@ fn a_second_interrupt_leaves_at_once_and_the_call_is_in_doubt() {
     world.until_status("paused");
     signal(&child, rustix::process::Signal::INT);
     finish(child).exits(130).says("in doubt");
+    let shell = std::fs::read_to_string(world.path("pid")).unwrap();
+    world.until("the shell is gone", || is_gone(shell.trim()).then_some(()));
     world.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
     world.run(&["resolve", "@last", "--done"]).exits(0);
     world.run(&["runs", "show", "@last"]).exits(0).says("in doubt: call a/0/1/0");
+}
+
+/// Whether nothing of a process runs any more; where nobody reaps, a zombie of it stays. The format is in proc(5).
+fn is_gone(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
