@@ -243,7 +243,11 @@ impl Follower {
         let printer = &session.context.printer;
         if self.interrupted {
             session.abandon();
-            printer.say(format!("left at once; what was in flight is in doubt. To go on: gorgon resume {}", last_six(&self.id)));
+            printer.say(if session.is_ephemeral() {
+                "left at once; nothing of the run is kept, and what was in flight may have been done".to_owned()
+            } else {
+                format!("left at once; what was in flight is in doubt. To go on: gorgon resume {}", last_six(&self.id))
+            });
             std::process::exit(i32::from(Exit::Interrupted.number()));
         }
         let run = session.client.run(&self.id).await?;

@@ -89,6 +89,7 @@ impl Holder {
     /// Before this process leaves at once: what runs for its steps is killed. Calls in flight are in doubt for the next holder.
     pub(crate) fn abandon(&self) {
         self.leftovers.kill_all();
-        let _ = std::fs::remove_file(&self.socket);
+        // Nothing is dropped any more.
+        let _ = self.folder.as_ref().map_or_else(|| std::fs::remove_file(&self.socket), |folder| std::fs::remove_dir_all(folder.path()));
     }
 }

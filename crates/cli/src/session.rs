@@ -110,6 +110,11 @@ impl<'a> Session<'a> {
         self.interrupts.take().map_or_else(Interrupts::listen, Ok)
     }
 
+    /// Whether nothing of its runs outlives this process.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.purpose == Purpose::Ephemeral
+    }
+
     /// Whether this process holds the store, and nobody else can reach it.
     pub(crate) fn is_alone(&self) -> bool {
         self.holder.is_some() && self.purpose != Purpose::Work

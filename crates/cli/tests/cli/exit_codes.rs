@@ -1,5 +1,7 @@
 //! What the process ends with.
 
+use std::process::Stdio;
+
 use crate::world::{World, finish, signal};
 
 const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n";
@@ -155,6 +157,26 @@ fn a_second_interrupt_leaves_at_once_and_the_call_is_in_doubt() {
     world.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
     world.run(&["resolve", "@last", "--done"]).exits(0);
     world.run(&["runs", "show", "@last"]).exits(0).says("in doubt: call a/0/1/0");
+}
+
+#[test]
+fn a_second_interrupt_of_an_ephemeral_run_leaves_nothing() {
+    let world = World::new();
+    world.write("w.yaml", SLOW);
+    std::fs::create_dir(world.path("tmp")).unwrap();
+    let mut command = world.command(&["run", "w.yaml", "--ephemeral"]);
+    let mut child = command.env("TMPDIR", world.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    // Two that come at once are one: until it is gone.
+    world.until("it left", || {
+        signal(&child, rustix::process::Signal::INT);
+        child.try_wait().unwrap()
+    });
+    let done = finish(child).exits(130).says("nothing of the run is kept");
+    assert!(!done.stderr.contains("gorgon resume"), "{done:?}");
+    let shell = std::fs::read_to_string(world.path("pid")).unwrap();
+    world.until("the shell is gone", || is_gone(shell.trim()).then_some(()));
+    assert_eq!(std::fs::read_dir(world.path("tmp")).unwrap().count(), 0);
 }
 
 /// Whether nothing of a process runs any more; where nobody reaps, a zombie of it stays. The format is in proc(5).
