@@ -55,7 +55,12 @@ pub struct Kept {
 #[must_use]
 pub fn prefix(origin: &RunState, events: &[&Event]) -> Kept {
     let program = &origin.program;
-    let mut keep: Vec<Keep> = (0..program.nodes.len()).map(|ix| stands(origin, ix)).collect();
+    let mut keep: Vec<Keep> = Vec::with_capacity(program.nodes.len());
+    // Steps stand after the group that they are in.
+    for (ix, node) in program.nodes.iter().enumerate() {
+        let is_history = node.parent.is_some_and(|group| keep[group] == Keep::Whole) && origin.steps[ix].status.is_terminal();
+        keep.push(if is_history { Keep::Whole } else { stands(origin, ix) });
+    }
     // What stands in for a step that starts anew is not needed yet.
     for ix in 0..keep.len() {
         if program.nodes[ix].fallback_of.is_some_and(|primary| keep[primary] != Keep::Whole) {
@@ -65,7 +70,7 @@ pub fn prefix(origin: &RunState, events: &[&Event]) -> Kept {
     Import::new(program, origin, Some(events), keep).done()
 }
 
-/// What is kept of a step of the prefix.
+/// What is kept of a step of the prefix. Inside of a group that has ended and is kept, it is how each step ended, be it badly: the group lived with that.
 fn stands(origin: &RunState, ix: NodeIx) -> Keep {
     let (node, step) = (&origin.program.nodes[ix], &origin.steps[ix]);
     match step.status {

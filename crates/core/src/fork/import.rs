@@ -1,7 +1,7 @@
 //! The events that bring results of one run into another.
 
 use crate::call::{Failure, FailureClass};
-use crate::event::{DoubtVerdict, Event, ItemRef, Resolution};
+use crate::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
 use crate::fork::Kept;
 use crate::ids::StepId;
 use crate::payload::Payload;
@@ -59,6 +59,14 @@ impl<'a> Import<'a> {
             let ended = |child: &NodeIx| self.keep[*child] == Keep::Whole || self.program.nodes[*child].fallback_of.is_some();
             if self.keep[ix] == Keep::Whole && self.origin_of(ix).is_some_and(|step| step.opened) && !node.children.iter().all(ended) {
                 self.keep[ix] = Keep::parts_of(node);
+            }
+        }
+        // A group that goes on does not live with the failures inside of it: they are tried again.
+        for (ix, node) in self.program.nodes.iter().enumerate() {
+            let goes_on = node.parent.is_some_and(|group| self.keep[group] != Keep::Whole);
+            let failed = |step: &StepState| step.status == StepStatus::Failed && !step.tolerated || step.skipped == Some(SkipReason::GroupFailed);
+            if goes_on && self.keep[ix] == Keep::Whole && self.origin_of(ix).is_some_and(failed) {
+                self.keep[ix] = super::stands(self.origin, ix);
             }
         }
     }
@@ -135,7 +143,7 @@ impl<'a> Import<'a> {
         // Where the last round is not kept whole, it goes on.
         let goes_on = rounds.under_way || self.keep[ix] != Keep::Whole;
         let last = if rounds.under_way { rounds.ended.len() } else { rounds.ended.len().saturating_sub(1) };
-        if goes_on {
+        if self.keep[ix] != Keep::Whole {
             self.kept.rounds.insert(step.clone(), u32::try_from(last).unwrap_or(u32::MAX));
         }
         for (round, ended) in (0_u32..).zip(&rounds.ended[..last]) {
@@ -217,7 +225,7 @@ fn ending(id: &StepId, step: &StepState) -> Event {
     let id = id.clone();
     match (step.status, step.skipped, &step.failure) {
         (StepStatus::Skipped, Some(reason), _) => Event::StepSkipped { step: id, reason },
-        (StepStatus::Failed, _, Some(failure)) => Event::StepFailed { step: id, failure: failure.clone(), tolerated: true },
+        (StepStatus::Failed, _, Some(failure)) => Event::StepFailed { step: id, failure: failure.clone(), tolerated: step.tolerated },
         _ => Event::StepSucceeded { step: id, outputs: step.outputs.clone(), instead: step.instead.clone() },
     }
 }

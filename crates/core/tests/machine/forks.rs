@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gorgon_core::call::{FailureClass, Request};
 use gorgon_core::command::Command;
-use gorgon_core::definition::{Definition, EffectClass, OnFailure};
+use gorgon_core::definition::{Definition, EffectClass, Fallback, OnFailure};
 use gorgon_core::event::{Event, RunCreated};
 use gorgon_core::fork::{self, Fork, Kept};
 use gorgon_core::ids::{RunId, StepId};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::build::{Say, agent, approval, branch, noop, noop_of, parallel, program, repeat, shell, transform, workflow};
 use crate::conversations::{gave, says, wants};
-use crate::harness::{Harness, approve};
+use crate::harness::{Harness, approve, retry};
 
 /// The run as it stood after so many of its events, and the events.
 fn stood(run: &Harness, events: usize) -> (RunState, Vec<&Event>) {
@@ -286,6 +286,54 @@ fn a_failure_that_stopped_the_run_is_tried_again() {
     fork.done("b");
     fork.done("c");
     assert_eq!(fork.status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_group_that_ended_with_a_failure_inside_of_it_is_kept_as_it_ended() {
+    let value = || OnFailure::Fallback(Fallback::Value(json!("instead")));
+    let inner = || vec![noop("a").tries(1), noop("b"), noop("c").after(&["a"])];
+    let ways = [
+        parallel("g", inner()).on_failure(OnFailure::Skip),
+        parallel("g", inner()).on_failure(value()),
+        parallel("g", vec![parallel("inner", inner())]).on_failure(OnFailure::Skip),
+        repeat("g", inner()).param("count", json!(2)).on_failure(OnFailure::Skip),
+        repeat("g", vec![parallel("inner", inner()).on_failure(OnFailure::Skip)]).param("count", json!(1)),
+    ];
+    for group in ways {
+        let mut run = Harness::start(workflow(vec![group, noop("after"), noop("last")]));
+        run.fails("a", FailureClass::Refused);
+        if run.open().iter().any(|open| open.starts_with("b/")) {
+            run.done("b");
+        }
+        run.done("after");
+        // Nothing of it runs again: what comes after it was made with what it came to.
+        let (mut fork, kept) = at(&run, events_of(&run));
+        assert_eq!((fork.open(), &kept.begun), (vec!["last/0/1/0".to_owned()], &vec![]), "{}", run.history());
+        run.done("last");
+        fork.done("last");
+        let stands = |run: &Harness| run.state.steps.iter().map(|step| (step.status, step.tolerated, step.skipped)).collect::<Vec<_>>();
+        assert_eq!((stands(&fork), fork.status()), (stands(&run), run.status()), "{}", run.history());
+        // What failed can be tried again in both.
+        if run.status() == RunStatus::Partial {
+            fork.ok(retry(None));
+            run.ok(retry(None));
+            assert_eq!((stands(&fork), fork.open().len()), (stands(&run), run.open().len()), "{}", run.history());
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_a_group_that_a_fork_opens_again_is_tried_again() {
+    let group = parallel("g", vec![approval("ok", "go on?"), noop("a").tries(1), noop("b").after(&["ok"])]).on_failure(OnFailure::Skip);
+    let mut run = Harness::start(workflow(vec![group, noop("after")]));
+    run.fails("a", FailureClass::Refused);
+    run.ok(approve("ok", None, None));
+    run.done("b");
+    assert_eq!(run.open(), ["after/0/1/0"]);
+    // `after` waits for the group, and so for what was agreed to in it: that is asked again, and `a` is not left as it was.
+    let (fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), ids(&kept.begun), fork.pending().len()), (vec!["b"], vec!["g"], 1));
+    assert_eq!(fork.open(), ["a/0/1/0"]);
 }
 
 #[test]
