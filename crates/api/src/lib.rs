@@ -24,7 +24,7 @@ pub use self::fork::{Fork, Forked, Version};
 pub use self::frame::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT_PROBLEM, OutputFrame};
 pub use self::log::{Log, Logs};
 pub use self::problem::{Problem, status_of};
-pub use self::run::{BudgetRow, Run, RunError};
+pub use self::run::{BudgetRow, Run, RunError, RunView};
 pub use self::step::{Items, RoundFailure, RunStep};
 pub use self::summary::{RunList, RunQuery, RunSummary};
 pub use self::time::{Time, time};

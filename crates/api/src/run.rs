@@ -50,7 +50,7 @@ pub struct Run {
     /// Whether it ended with a step that can be tried again.
     #[serde(default)]
     pub retryable: bool,
-    /// The steps that succeeded, and that a retry of all that failed runs and pays for again: they ran on past a failure.
+    /// The steps that succeeded, and that a retry runs again: they ran on past a failure. Of a retry of all that failed, unless a [`RunView`] names a step.
     #[serde(default)]
     pub retry_repeats: Vec<StepId>,
     /// What it waits for.
@@ -121,10 +121,25 @@ pub struct BudgetRow {
     pub frozen: bool,
 }
 
+/// How a run is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunView {
+    /// The step that is to be retried: `retry_repeats` is of a retry of this one. A step that cannot be retried repeats nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<StepId>,
+}
+
 impl Run {
     /// The run that this state is.
     #[must_use]
     pub fn of(state: &RunState, id: RunId) -> Self {
+        Self::seen(state, id, &RunView::default())
+    }
+
+    /// The run that this state is, looked at like this.
+    #[must_use]
+    pub fn seen(state: &RunState, id: RunId, view: &RunView) -> Self {
         let created = state.created.as_deref();
         let start = created.map(|created| &created.start);
         let steps = RunStep::all(state);
@@ -145,7 +160,7 @@ impl Run {
             error: RunError::of(state, &steps),
             stopped_by: if let Some(HaltReason::Budget { key, .. }) = &state.halt { Some(key.clone()) } else { None },
             retryable: state.can_be_retried(),
-            retry_repeats: state.repeated_by_retry(),
+            retry_repeats: state.repeated_by_retry(view.retry.as_ref()),
             steps,
             waiting_for: if state.status.is_terminal() { Vec::new() } else { state.waiting_for().into_iter().map(Waiting::from).collect() },
             in_doubt: InDoubt::all(state),

@@ -277,7 +277,9 @@ pub(crate) fn repeated(run: &Run) -> Option<String> {
     let names: Vec<&str> = run.retry_repeats.iter().take(SHOWN_MAX).map(StepId::as_str).collect();
     let more = run.retry_repeats.len() - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("what ran on past a failure runs again, and is paid for again: {}{more}", names.join(", ")))
+    let cost: u64 = run.steps.iter().filter(|step| run.retry_repeats.contains(&step.id)).map(|step| step.cost_nano_usd).sum();
+    let cost = if cost > 0 { format!("; so far it cost {}", show_usd(cost)) } else { String::new() };
+    (!names.is_empty()).then(|| format!("what ran on past a failure runs again: {}{more}{cost}", names.join(", ")))
 }
 
 /// Names the element, where more than one of a step waits.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, Logs, Problem, RUNS, Run, RunList, RunQuery};
+use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, Logs, Problem, RUNS, Run, RunList, RunQuery, RunView};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -79,7 +79,16 @@ impl Client {
     /// # Errors
     /// There is no such run, or the connection broke.
     pub async fn run(&self, run: &str) -> Result<Run, Error> {
-        self.get(&format!("{RUNS}/{}", escape(run))).await
+        self.run_seen(run, &RunView::default()).await
+    }
+
+    /// How a run stands, looked at like this.
+    ///
+    /// # Errors
+    /// There is no such run, or the connection broke.
+    pub async fn run_seen(&self, run: &str, view: &RunView) -> Result<Run, Error> {
+        let query = view.retry.as_ref().map_or_else(String::new, |step| format!("?retry={}", escape(step.as_str())));
+        self.get(&format!("{RUNS}/{}{query}", escape(run))).await
     }
 
     /// Everything about a run.

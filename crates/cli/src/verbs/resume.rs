@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use gorgon_api::{CommandName, Run};
+use gorgon_api::{CommandName, Run, RunView};
+use gorgon_client::Client;
 use gorgon_core::ids::ContentHash;
 use similar::TextDiff;
 
@@ -38,58 +39,66 @@ impl Resume {
             return Fork::updated(self.run, self.budget, self.going).run(context).await;
         }
         let body = gorgon_api::Resume { limits: self.budget.limits()?, by: context.user.clone() };
-        again(context, &self.run, &self.going, CommandName::Resume, &body).await
+        again(context, &self.run, &self.going, Again::Resume(body)).await
+    }
+}
+
+/// How a run is opened again.
+pub(super) enum Again {
+    Resume(gorgon_api::Resume),
+    Retry(gorgon_api::Retry),
+}
+
+impl Again {
+    /// What is to be known before: how the run stands. Says what its file was changed in since, and what runs again that succeeded.
+    async fn before(&self, session: &mut Session<'_>, run: &str) -> Result<Run, Fault> {
+        let view = RunView { retry: if let Self::Retry(retry) = self { retry.step.clone() } else { None } };
+        let before = session.ask(async |client| client.run_seen(run, &view).await).await?;
+        warn_of_change(session, &before).await?;
+        if let (Self::Retry(_), false, Some(line)) = (self, session.context.printer.json, crate::report::repeated(&before)) {
+            session.context.printer.say(line);
+        }
+        Ok(before)
+    }
+
+    async fn ask(&self, client: &Client, run: &str) -> Result<Run, gorgon_client::Error> {
+        match self {
+            Self::Resume(body) => client.command(run, CommandName::Resume, body).await,
+            Self::Retry(body) => client.command(run, CommandName::Retry, body).await,
+        }
     }
 }
 
 /// Opens a run again and follows it.
-pub(super) async fn again<B: serde::Serialize + Sync>(
-    context: &Context,
-    run: &str,
-    going: &Going,
-    name: CommandName,
-    body: &B,
-) -> Result<Exit, Fault> {
+pub(super) async fn again(context: &Context, run: &str, going: &Going, how: Again) -> Result<Exit, Fault> {
     if going.detach {
         let mut session = detached::session(context, context.settings()?).await?;
-        let before = session.ask(async |client| client.run(run).await).await?;
-        warn_of_change(&mut session, &before).await?;
-        let run = session.send(async |client| client.command(run, name, body).await).await?;
+        how.before(&mut session, run).await?;
+        let run = session.send(async |client| how.ask(client, run).await).await?;
         detached::tell(context, &run);
         return Ok(Exit::Done);
     }
     let mut session = Session::open(context, Purpose::Work).await?;
-    let result = followed(&mut session, run, going, name, body).await;
+    let result = followed(&mut session, run, going, &how).await;
     session.close().await;
     result
 }
 
-async fn followed<B: serde::Serialize + Sync>(
-    session: &mut Session<'_>,
-    run: &str,
-    going: &Going,
-    name: CommandName,
-    body: &B,
-) -> Result<Exit, Fault> {
-    let before = session.ask(async |client| client.run(run).await).await?;
-    warn_of_change(session, &before).await?;
-    if let Some(line) = crate::report::repeated(&before).filter(|_| name == CommandName::Retry && !session.context.printer.json) {
-        session.context.printer.say(line);
-    }
+async fn followed(session: &mut Session<'_>, run: &str, going: &Going, how: &Again) -> Result<Exit, Fault> {
+    let before = how.before(session, run).await?;
     let told = Told::before(session, &before);
-    let command = async |client: &gorgon_client::Client| client.command(run, name, body).await;
-    let sent = match name {
+    let command = async |client: &Client| how.ask(client, run).await;
+    let run = match how {
         // Going on with what goes on already changes nothing: it may be asked for again when the holder went away under the request.
-        CommandName::Resume => session.ask(command).await,
-        _ => session.send(command).await,
-    };
-    let run = match sent {
-        Err(_) if name == CommandName::Resume => {
-            let now = session.ask(async |client| client.run(run).await).await?;
-            // It went on as soon as this process held the store, and needed nobody to say so.
-            if session.ended_here(&now) { now } else { sent? }
-        }
-        sent => sent?,
+        Again::Resume(_) => match session.ask(command).await {
+            Err(fault) => {
+                let now = session.ask(async |client| client.run(run).await).await?;
+                // It went on as soon as this process held the store, and needed nobody to say so.
+                if session.ended_here(&now) { now } else { return Err(fault) }
+            }
+            sent => sent?,
+        },
+        Again::Retry(_) => session.send(command).await?,
     };
     going.on(session, run, told).await
 }

@@ -1,11 +1,10 @@
 //! `gorgon retry`
 
 use clap::Args;
-use gorgon_api::CommandName;
 use gorgon_core::ids::StepId;
 
 use super::going::Going;
-use super::resume::again;
+use super::resume::{Again, again};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -25,6 +24,6 @@ pub(crate) struct Retry {
 impl Retry {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
         let body = gorgon_api::Retry { step: self.step.as_deref().map(StepId::from), by: context.user.clone() };
-        again(context, &self.run, &self.going, CommandName::Retry, &body).await
+        again(context, &self.run, &self.going, Again::Retry(body)).await
     }
 }

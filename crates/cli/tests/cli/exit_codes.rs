@@ -27,12 +27,33 @@ fn failed_partial_and_cancelled_are_1() {
     let done = world.run(&["run", "partial.yaml", "--json"]).exits(1);
     assert_eq!(done.json()["status"], "partial");
     assert_eq!(done.json()["retry_repeats"], serde_json::json!(["b"]));
-    world.run(&["runs", "show", "@last"]).exits(0).says("runs again, and is paid for again: b");
-    world.run(&["retry", "@last"]).exits(1).says("runs again, and is paid for again: b");
+    world.run(&["runs", "show", "@last"]).exits(0).says("what ran on past a failure runs again: b");
+    world.run(&["retry", "@last"]).exits(1).says("what ran on past a failure runs again: b");
     world.write("asks.yaml", ASKS);
     world.run(&["run", "asks.yaml"]).exits(4);
     world.run(&["cancel", "@last"]).exits(0);
     world.run(&["watch", "@last"]).exits(1);
+}
+
+#[test]
+fn a_retry_says_before_what_it_repeats_and_what_that_cost() {
+    let world = World::new();
+    world.write("gorgon.toml", "[models.simulated]\ninput_usd_per_mtok = 10\noutput_usd_per_mtok = 100\n");
+    let fails = |id: &str| {
+        format!("  - {{id: {id}, type: shell, command: 'test -e mended', depends_on: [], retry: {{max_attempts: 1}}, on_failure: skip}}\n")
+    };
+    let asks = |id: &str| format!("  - {{id: after_{id}, type: agent, provider: simulated, prompt: Go on, max_tokens: 50, depends_on: [{id}]}}\n");
+    world.write("w.yaml", &format!("name: w\nsteps:\n{}{}{}{}", fails("a"), asks("a"), fails("b"), asks("b")));
+    world.run(&["run", "w.yaml"]).exits(1);
+    let before = world.run(&["runs", "show", "@last", "--json"]).json();
+    let cost = before["steps"][3]["cost_nano_usd"].as_u64().unwrap();
+    assert_eq!(before["retry_repeats"], serde_json::json!(["after_a", "after_b"]));
+    world.write("mended", "");
+    let line = format!("what ran on past a failure runs again: after_b; so far it cost ${}", cost as f64 / 1e9);
+    world.run(&["retry", "@last", "--step", "b"]).exits(1).says(&line);
+    let after = world.run(&["runs", "show", "@last", "--json"]).json();
+    assert_eq!(after["retry_repeats"], serde_json::json!(["after_a"]));
+    assert_eq!((&after["steps"][1], after["calls"].as_u64()), (&before["steps"][1], Some(3)));
 }
 
 #[test]

@@ -21,11 +21,8 @@ impl Decider<'_> {
             return Err(Rejection::state("no step failed: the budget was exhausted").help("`gorgon resume RUN --budget-usd N` goes on with more"));
         }
         let program = Arc::clone(&self.state.program);
-        let roots: BTreeSet<NodeIx> = match step {
-            Some(step) => {
-                let stopped = (0..program.nodes.len()).filter(|&ix| self.state.was_stopped(ix));
-                self.named(&program, &step)?.into_iter().chain(stopped).collect()
-            }
+        let roots = match step {
+            Some(step) => self.state.to_retry(self.named(&program, &step)?),
             None => self.state.all_to_retry(),
         };
         if roots.is_empty() {
@@ -41,7 +38,7 @@ impl Decider<'_> {
         Ok(())
     }
 
-    fn named(&self, program: &Program, step: &StepId) -> Result<BTreeSet<NodeIx>, Rejection> {
+    fn named(&self, program: &Program, step: &StepId) -> Result<NodeIx, Rejection> {
         let Some(ix) = program.find(step) else {
             return Err(Rejection::new(crate::diagnostic::Code::UnknownStep, format!("the run has no step `{step}`")));
         };
@@ -62,9 +59,7 @@ impl Decider<'_> {
             return Err(Rejection::state(format!("step `{other}` failed, too: the run cannot go on with `{step}` alone"))
                 .help("retry without naming a step: all that failed are opened again"));
         }
-        let inside = (0..program.nodes.len())
-            .filter(|&child| self.state.steps[child].status == StepStatus::Failed && program.nodes[child].fallback_of.is_none());
-        Ok(inside.filter(|&child| groups_around(program, child).any(|group| group == ix)).chain([ix]).collect())
+        Ok(ix)
     }
 }
 
@@ -76,13 +71,19 @@ impl RunState {
         ended && !self.all_to_retry().is_empty()
     }
 
-    /// What succeeded, and yet runs again if all that failed is retried: it ran on past a failure, and what it did then rests on it.
+    /// What succeeded, and yet runs again if this step is retried, or without a name all that failed: it ran on past a failure, and what it did then rests
+    /// on it.
     #[must_use]
-    pub fn repeated_by_retry(&self) -> Vec<StepId> {
+    pub fn repeated_by_retry(&self, step: Option<&StepId>) -> Vec<StepId> {
         if !self.can_be_retried() {
             return Vec::new();
         }
-        let (reset, _) = self.reach(&self.all_to_retry());
+        let roots = match step.map(|step| self.program.find(step)) {
+            Some(Some(ix)) => self.to_retry(ix),
+            Some(None) => return Vec::new(),
+            None => self.all_to_retry(),
+        };
+        let (reset, _) = self.reach(&roots);
         let ran = |ix: &NodeIx| self.steps[*ix].status == StepStatus::Succeeded && self.program.nodes[*ix].children.is_empty();
         reset.into_iter().filter(ran).map(|ix| self.program.nodes[ix].step.id.clone()).collect()
     }
@@ -90,6 +91,13 @@ impl RunState {
     /// The steps that a retry without a name opens.
     fn all_to_retry(&self) -> BTreeSet<NodeIx> {
         (0..self.steps.len()).filter(|&ix| self.wants_retry(ix) || self.was_stopped(ix)).collect()
+    }
+
+    /// The steps that a retry of this one opens: what failed inside of it goes on, and what was stopped with the run.
+    fn to_retry(&self, ix: NodeIx) -> BTreeSet<NodeIx> {
+        let failed = |child: NodeIx| self.steps[child].status == StepStatus::Failed && self.program.nodes[child].fallback_of.is_none();
+        let inside = |child: NodeIx| groups_around(&self.program, child).any(|group| group == ix) && failed(child);
+        (0..self.steps.len()).filter(|&child| child == ix || inside(child) || self.was_stopped(child)).collect()
     }
 
     /// Whether a step was stopped with the run: it has to go on whatever else is opened.

@@ -5,6 +5,7 @@ use gorgon_core::command::{Command, ResolveVerdict};
 use gorgon_core::definition::{OnFailure, Step};
 use gorgon_core::diagnostic::Code;
 use gorgon_core::event::Event;
+use gorgon_core::ids::StepId;
 use gorgon_core::run::{RunStatus, StepStatus};
 use serde_json::json;
 
@@ -53,14 +54,56 @@ fn what_went_on_past_the_failure_runs_again_with_what_comes_of_it() {
     run.done("c");
     run.done("d");
     assert_eq!((run.status(), run.value("c")["result"].clone()), (RunStatus::Partial, json!("none")));
-    assert_eq!(run.state.repeated_by_retry().iter().map(|step| step.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(repeated(&run, None), ["b", "c"]);
     run.ok(retry(None));
-    assert_eq!(run.state.repeated_by_retry(), []);
+    assert_eq!(run.state.repeated_by_retry(None), []);
     assert_eq!((run.open(), run.step("b"), run.step("d")), (vec!["a/0/2/0".to_owned()], StepStatus::Pending, StepStatus::Succeeded));
     run.done("a");
     run.done("b");
     run.done("c");
     assert_eq!((run.status(), run.value("c")["result"].clone()), (RunStatus::Completed, json!(1)));
+}
+
+fn repeated<'r>(run: &'r Harness, step: Option<&str>) -> Vec<&'r str> {
+    let again = run.state.repeated_by_retry(step.map(StepId::from).as_ref());
+    again.iter().map(|step| run.state.program.nodes[run.ix(step.as_str())].step.id.as_str()).collect()
+}
+
+#[test]
+fn a_retry_of_one_step_repeats_what_ran_on_past_that_one() {
+    let skips = |id: &str| noop(id).after(&[]).tries(1).on_failure(OnFailure::Skip);
+    let group = parallel("g", vec![noop("x").tries(1), noop("y")]).after(&[]).on_failure(OnFailure::Skip);
+    let steps = vec![skips("a"), noop("after_a").after(&["a"]), skips("b"), noop("after_b").after(&["b"]), group, noop("after_g").after(&["g"])];
+    let mut run = Harness::start(workflow(steps));
+    ["a", "b", "x"].into_iter().for_each(|step| drop(run.fails(step, FailureClass::Refused)));
+    ["y", "after_a", "after_b", "after_g"].into_iter().for_each(|step| drop(run.done(step)));
+    let names =
+        [(Some("a"), vec!["after_a"]), (Some("b"), vec!["after_b"]), (Some("x"), vec!["after_g"]), (Some("g"), vec!["after_g"]), (Some("?"), vec![])];
+    for (step, again) in names.into_iter().chain([(None, vec!["after_a", "after_b", "after_g"])]) {
+        assert_eq!(repeated(&run, step), again, "{step:?}");
+    }
+    run.ok(retry(Some("b")));
+    assert_eq!((run.open(), run.step("after_a"), run.step("after_b")), (vec!["b/0/2/0".to_owned()], StepStatus::Succeeded, StepStatus::Pending));
+}
+
+#[test]
+fn the_time_of_a_step_counts_anew_when_its_conversation_is_opened_again() {
+    for step in [worker(), worker().over(json!([1]), 1)] {
+        let mut run = Harness::start(workflow(vec![Step { total_timeout_ms: Some(10_000), ..step }]));
+        run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+        run.pass(8_000);
+        run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+        let timeout = |run: &Harness| run.state.open.values().next().unwrap().timeout_ms;
+        assert_eq!(timeout(&run), 2_000);
+        run.fails("a", FailureClass::Refused);
+        run.pass(50_000);
+        run.ok(retry(None));
+        assert_eq!((timeout(&run), run.open()), (10_000, vec!["a/0/1/4".to_owned()]));
+        // What is wrong with a call of it, and tried again, is tried within the time that is left.
+        run.pass(4_000);
+        run.settle("a", 0, wants(&[("t2", "shell", r#"{"command":"ls"}"#)]));
+        assert_eq!(timeout(&run), 6_000);
+    }
 }
 
 #[test]
