@@ -50,7 +50,8 @@ pub struct Run {
     /// Whether it ended with a step that can be tried again.
     #[serde(default)]
     pub retryable: bool,
-    /// The steps that succeeded, and that a retry runs again: they ran on past a failure. Of a retry of all that failed, unless a [`RunView`] names a step.
+    /// The steps that had succeeded, whole or in part, and that a retry runs again from their start: they ran on past a failure, or have nothing to go on with.
+    /// Of a retry of all that failed, unless a [`RunView`] names a step.
     #[serde(default)]
     pub retry_repeats: Vec<StepId>,
     /// What it waits for.

@@ -221,11 +221,22 @@ impl Board {
                 }
                 (self.status, self.ended_at) = (RunStatus::Running, None);
             }
-            Event::RunFinished { status, .. } => (self.status, self.ended_at) = (*status, Some(at)),
+            Event::RunFinished { status, .. } => {
+                (self.status, self.ended_at) = (*status, Some(at));
+                // What was under way is stopped, as the run itself says of its steps.
+                for row in self.rows.iter_mut().filter(|row| matches!(row.status, StepStatus::Running | StepStatus::Waiting)) {
+                    (row.status, row.ended_at) = (StepStatus::Cancelled, Some(at));
+                }
+            }
             Event::SignalReceived { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
             Event::Paused { .. } => self.status = RunStatus::Paused,
             // Whether it runs now is said by what follows: one that its budget stops again at once has not changed its status.
-            Event::Resumed { .. } => self.ended_at = None,
+            Event::Resumed { .. } => {
+                self.ended_at = None;
+                for row in self.rows.iter_mut().filter(|row| row.status == StepStatus::Cancelled) {
+                    (row.status, row.ended_at) = (StepStatus::Running, None);
+                }
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is said of a run when the command is done with it: outputs, cost, failure, and the way on.
 
+use std::collections::BTreeSet;
+
 use gorgon_api::{Run, RunStep, Time, Waiting};
 use gorgon_core::budget::Scope;
 use gorgon_core::diagnostic::Code;
@@ -277,9 +279,17 @@ pub(crate) fn repeated(run: &Run) -> Option<String> {
     let names: Vec<&str> = run.retry_repeats.iter().take(SHOWN_MAX).map(StepId::as_str).collect();
     let more = run.retry_repeats.len() - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let cost: u64 = run.steps.iter().filter(|step| run.retry_repeats.contains(&step.id)).map(|step| step.cost_nano_usd).sum();
+    // Steps stand after the group that they are in, and what one cost, those inside of it did.
+    let mut again: BTreeSet<&StepId> = run.retry_repeats.iter().collect();
+    let mut cost = 0;
+    for step in &run.steps {
+        if again.contains(&step.id) || step.parent.as_ref().is_some_and(|group| again.contains(group)) {
+            again.insert(&step.id);
+            cost += step.cost_nano_usd;
+        }
+    }
     let cost = if cost > 0 { format!("; so far it cost {}", show_usd(cost)) } else { String::new() };
-    (!names.is_empty()).then(|| format!("what ran on past a failure runs again: {}{more}{cost}", names.join(", ")))
+    (!names.is_empty()).then(|| format!("runs again, though it had succeeded, whole or in part: {}{more}{cost}", names.join(", ")))
 }
 
 /// Names the element, where more than one of a step waits.

@@ -11,6 +11,7 @@ mod shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use gorgon_core::budget::Limits;
 use gorgon_core::call::Family;
 use gorgon_core::diagnostic::Code;
 use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
@@ -123,6 +124,13 @@ impl Settings {
             models,
             environment,
         })
+    }
+
+    /// What all runs together may spend.
+    pub(crate) fn limits_of_all(&self) -> Limits {
+        let mut limits = Limits::default();
+        self.budget.iter().filter_map(|(meter, limit)| Some((*meter, limit.value?))).for_each(|(meter, limit)| limits.set(meter, limit));
+        limits
     }
 
     /// The prices in force: those of the settings, then the lists of the vendors that are asked themselves, and the simulator, which is free unless priced.

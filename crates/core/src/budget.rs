@@ -95,10 +95,22 @@ impl Balance {
         self.limit < self.ceiling
     }
 
-    /// What a hold may take now.
+    /// Whether it limits anything: a limit that was lifted leaves its row, with the highest one.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limit < Self::AMOUNT_MAX
+    }
+
+    /// All that was charged.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        self.spent.saturating_add(self.overage)
+    }
+
+    /// What a hold may take now. What was charged beyond holds counts: whoever set the limit set it for all that is paid.
     #[must_use]
     pub fn available(&self) -> u64 {
-        if self.frozen || self.is_closed() { 0 } else { self.ceiling.saturating_sub(self.spent).saturating_sub(self.reserved) }
+        if self.frozen || self.is_closed() { 0 } else { self.ceiling.saturating_sub(self.charged()).saturating_sub(self.reserved) }
     }
 
     /// Judges a hold.
@@ -112,7 +124,7 @@ impl Balance {
         if self.frozen {
             return Err(NoHold::Frozen);
         }
-        let fits_later = !self.is_closed() && amount <= self.ceiling.saturating_sub(self.spent);
+        let fits_later = !self.is_closed() && amount <= self.ceiling.saturating_sub(self.charged());
         Err(if fits_later { NoHold::Wait } else { NoHold::Exhausted })
     }
 

@@ -112,6 +112,12 @@ impl Meter {
             Self::Calls => "calls",
         }
     }
+
+    /// An amount of it for people: dollars as `$0.05`, anything else with its word.
+    #[must_use]
+    pub fn shown(self, amount: u64) -> String {
+        if self == Self::Usd { show_usd(amount) } else { format!("{amount} {}", self.word()) }
+    }
 }
 
 /// Tokens of one model call in disjoint parts: each token stands in exactly one field, so a sum cannot count it twice.

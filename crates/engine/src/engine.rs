@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gorgon_core::budget::Limits;
 use gorgon_core::command::Command;
 use gorgon_core::ids::RunId;
 use gorgon_core::money::{Meter, PriceTable};
@@ -72,6 +73,7 @@ impl Engine {
             entropy: options.entropy,
             tenant: TenantScope(options.tenant),
             scopes: options.scopes,
+            limited: AtomicBool::new(false),
             dollars_limited: AtomicBool::new(false),
             epoch: AtomicU64::new(epoch),
             runs_go_on: options.run,
@@ -287,9 +289,27 @@ impl Engine {
     }
 
     async fn look_at_budgets(&self) -> Result<(), StoreError> {
-        let limited = self.shared.ledger.of_tenant(&self.shared.tenant).await?.iter().any(|row| row.id.meter == Meter::Usd);
-        self.shared.dollars_limited.store(limited, Ordering::Relaxed);
+        let rows = self.shared.ledger.of_tenant(&self.shared.tenant).await?;
+        let limited = |row: &BudgetRow| row.balance.is_limited();
+        self.shared.limited.store(rows.iter().any(limited), Ordering::Relaxed);
+        self.shared.dollars_limited.store(rows.iter().any(|row| row.id.meter == Meter::Usd && limited(row)), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The least that the budgets above a run have left, whatever is held of them.
+    async fn left_above(&self) -> Result<Limits, StoreError> {
+        let mut left = Limits::default();
+        // Most have none, and nothing is read to start a run.
+        if !self.shared.limited.load(Ordering::Relaxed) {
+            return Ok(left);
+        }
+        for row in self.shared.ledger.of_tenant(&self.shared.tenant).await? {
+            if row.balance.is_limited() && self.shared.scopes.contains(&row.id.scope) {
+                let here = row.balance.limit.saturating_sub(row.balance.charged());
+                left.set(row.id.meter, left.of(row.id.meter).map_or(here, |least| least.min(here)));
+            }
+        }
+        Ok(left)
     }
 
     async fn take_up(&self) -> Result<(), StoreError> {

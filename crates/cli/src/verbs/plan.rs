@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use gorgon_core::budget::Limits;
 use gorgon_core::money::{Amounts, Meter, show_usd};
 use gorgon_core::plan::{EdgeKind, ExcludedReason, Included, Plan, Reason, Verdict};
 use serde_json::{Value, json};
@@ -93,7 +94,8 @@ fn document(workflow: &Workflow, prepared: &Prepared) -> Value {
         "order": order,
         "cost": prepared.cost,
         "limits": prepared.limits,
-        "verdict": prepared.cost.verdict(&prepared.limits),
+        "limits_of_all_runs": prepared.limits_of_all,
+        "verdict": prepared.verdict(),
         "problems": prepared.problems,
     })
 }
@@ -150,16 +152,14 @@ fn amounts(amounts: Amounts) -> String {
 }
 
 fn limits(prepared: &Prepared) -> String {
-    let parts = Meter::ALL.into_iter().filter_map(|meter| {
-        let limit = prepared.limits.of(meter)?;
-        Some(if meter == Meter::Usd { show_usd(limit) } else { format!("{limit} {}", meter.word()) })
-    });
-    let parts: Vec<String> = parts.collect();
-    if parts.is_empty() { "no limit".to_owned() } else { format!("limit {}", parts.join(", ")) }
+    let shown = |limits: &Limits| Meter::ALL.into_iter().filter_map(|meter| Some(meter.shown(limits.of(meter)?))).collect::<Vec<_>>().join(", ");
+    let parts = [("limit", shown(&prepared.limits)), ("all runs together", shown(&prepared.limits_of_all))];
+    let parts: Vec<String> = parts.into_iter().filter(|(_, limits)| !limits.is_empty()).map(|(whose, limits)| format!("{whose} {limits}")).collect();
+    if parts.is_empty() { "no limit".to_owned() } else { parts.join("; ") }
 }
 
 fn verdict(prepared: &Prepared) -> &'static str {
-    match prepared.cost.verdict(&prepared.limits) {
+    match prepared.verdict() {
         Verdict::Fits => "fits",
         Verdict::MayNotFit => "may not fit",
         Verdict::CannotFit => "cannot fit",

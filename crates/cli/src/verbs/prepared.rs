@@ -10,7 +10,7 @@ use gorgon_core::diagnostic::{Code, Diagnostic};
 use gorgon_core::event::{RunCreated, Start};
 use gorgon_core::ids::RunId;
 use gorgon_core::money::{Meter, parse_usd};
-use gorgon_core::plan::{Cost, Program, compile, cost};
+use gorgon_core::plan::{Cost, Program, Verdict, compile, cost};
 use gorgon_core::step::ModelChoice;
 use serde_json::Value;
 
@@ -86,6 +86,8 @@ pub(crate) struct Prepared {
     pub(crate) program: Arc<Program>,
     pub(crate) cost: Cost,
     pub(crate) limits: Limits,
+    /// What all runs together may spend.
+    pub(crate) limits_of_all: Limits,
     pub(crate) inputs: BTreeMap<String, Value>,
     /// What keeps it from starting.
     pub(crate) problems: Vec<Diagnostic>,
@@ -100,6 +102,7 @@ impl Wanted<'_> {
         let start = Start { by: context.user.clone(), models: models.clone(), ..Start::default() };
         let providers = settings.providers.keys().cloned().collect();
         let filled = program.definition.with_defaults(inputs.clone());
+        let limits_of_all = settings.limits_of_all();
         let new = NewRun {
             id: RunId(0),
             source: None,
@@ -107,23 +110,34 @@ impl Wanted<'_> {
             start,
             limits,
             scopes: Vec::<Scope>::new(),
+            // How much of it is spent, only who holds the store knows.
+            left_above: limits_of_all,
             providers,
             fork: None,
             rounds_kept: BTreeMap::new(),
         };
         let program = Arc::new(program);
         match new_run(&program, new, &prices) {
-            Ok((RunCreated { limits, .. }, cost)) => Ok(Prepared { program, cost, limits, inputs: filled, problems: Vec::new() }),
+            Ok((RunCreated { limits, .. }, cost)) => Ok(Prepared { program, cost, limits, limits_of_all, inputs: filled, problems: Vec::new() }),
             Err(problems) => {
                 let bounds = cost(&program, &filled, &models, &prices);
                 let limits = limits.over(program.definition.budget.limits);
-                Ok(Prepared { program, cost: bounds, limits, inputs: filled, problems })
+                Ok(Prepared { program, cost: bounds, limits, limits_of_all, inputs: filled, problems })
             }
         }
     }
 }
 
 impl Prepared {
+    /// How the plan stands to all its limits. What all runs share, others may need: to that no plan is sure to fit.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let of_all = match self.cost.verdict(&self.limits_of_all) {
+            Verdict::Fits if !self.limits_of_all.is_empty() => Verdict::MayNotFit,
+            verdict => verdict,
+        };
+        self.cost.verdict(&self.limits).max(of_all)
+    }
+
     /// Refuses what cannot start.
     pub(crate) fn check(&self, workflow: &Workflow) -> Result<(), Fault> {
         if self.problems.is_empty() { Ok(()) } else { Err(Fault::located(workflow.located(self.problems.clone()))) }

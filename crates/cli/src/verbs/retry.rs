@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 
-/// Open failed steps of a run again. What succeeded stays and is not paid again, but for what ran on past a failure; it is named before.
+/// Open failed steps of a run again. What succeeded stays and is not paid again, but for what ran on past a failure, or has nothing to go on with; it is named before.
 #[derive(Debug, Args)]
 pub(crate) struct Retry {
     /// The run: its id, a unique beginning of it, its last six characters, or `@last`.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gorgon_core::definition::{Definition, Step};
-use gorgon_core::money::{Meter, show_usd};
+use gorgon_core::money::Meter;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -47,7 +47,7 @@ fn text(printer: &Printer, definition: &Definition) {
     }
     for meter in Meter::ALL {
         if let Some(limit) = definition.budget.limits.of(meter) {
-            let limit = if meter == Meter::Usd { show_usd(limit) } else { format!("{limit} {}", meter.word()) };
+            let limit = meter.shown(limit);
             printer.data(format!("limit  {limit}"));
         }
     }

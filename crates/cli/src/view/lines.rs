@@ -88,9 +88,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::Paused { interrupt: true, .. } => "run interrupted".to_owned(),
         Event::Resumed { by } => format!("run resumed by {by}"),
         Event::LimitSet { meter, limit, by, .. } => {
-            let limit =
-                if *meter == gorgon_core::money::Meter::Usd { gorgon_core::money::show_usd(*limit) } else { format!("{limit} {}", meter.word()) };
-            format!("limit set to {limit} by {by}")
+            format!("limit set to {} by {by}", meter.shown(*limit))
         }
         Event::Reopened { steps, keep, by } => {
             let all: Vec<&str> = keep.iter().chain(steps).map(StepId::as_str).collect();

@@ -27,8 +27,8 @@ fn failed_partial_and_cancelled_are_1() {
     let done = world.run(&["run", "partial.yaml", "--json"]).exits(1);
     assert_eq!(done.json()["status"], "partial");
     assert_eq!(done.json()["retry_repeats"], serde_json::json!(["b"]));
-    world.run(&["runs", "show", "@last"]).exits(0).says("what ran on past a failure runs again: b");
-    world.run(&["retry", "@last"]).exits(1).says("what ran on past a failure runs again: b");
+    world.run(&["runs", "show", "@last"]).exits(0).says("runs again, though it had succeeded, whole or in part: b");
+    world.run(&["retry", "@last"]).exits(1).says("runs again, though it had succeeded, whole or in part: b");
     world.write("asks.yaml", ASKS);
     world.run(&["run", "asks.yaml"]).exits(4);
     world.run(&["cancel", "@last"]).exits(0);
@@ -49,7 +49,7 @@ fn a_retry_says_before_what_it_repeats_and_what_that_cost() {
     let cost = before["steps"][3]["cost_nano_usd"].as_u64().unwrap();
     assert_eq!(before["retry_repeats"], serde_json::json!(["after_a", "after_b"]));
     world.write("mended", "");
-    let line = format!("what ran on past a failure runs again: after_b; so far it cost ${}", cost as f64 / 1e9);
+    let line = format!("runs again, though it had succeeded, whole or in part: after_b; so far it cost ${}", cost as f64 / 1e9);
     world.run(&["retry", "@last", "--step", "b"]).exits(1).says(&line);
     let after = world.run(&["runs", "show", "@last", "--json"]).json();
     assert_eq!(after["retry_repeats"], serde_json::json!(["after_a"]));
@@ -79,6 +79,13 @@ fn a_run_that_its_budget_stops_again_at_once_is_4_again() {
     world.write("w.yaml", &format!("name: w\nbudget: {{max_cost_usd: 0.006, on_exhausted: ask}}\nsteps:\n{agents}"));
     world.run(&["run", "w.yaml"]).exits(4).says("--budget-usd");
     world.run(&["resume", "@last"]).exits(4).says("--budget-usd");
+    // Nothing runs, and nothing waits, in a run that has ended by its budget.
+    let each = "{id: e, type: agent, provider: simulated, prompt: 'Go on ${item}', max_tokens: 50}";
+    let fan_out = format!("  - {{id: f, type: fan_out, items: [1, 2, 3, 4], max_concurrent: 1, step_template: {each}}}\n");
+    world.write("f.yaml", &format!("name: f\nbudget: {{max_cost_usd: 0.007, on_exhausted: fail}}\nsteps:\n{fan_out}"));
+    world.run(&["run", "f.yaml"]).exits(1).says("--budget-usd");
+    let stopped = world.run(&["runs", "show", "@last", "--json"]).json();
+    assert_eq!((&stopped["steps"][0]["status"], stopped["calls"].as_u64().unwrap() > 0), (&"cancelled".into(), true), "{stopped}");
     world.run(&["resume", "@last", "--budget-usd", "1"]).exits(0);
 }
 

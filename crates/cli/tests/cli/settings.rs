@@ -107,7 +107,17 @@ fn the_budget_of_the_tenant_holds_over_runs() {
     world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: agent, provider: simulated, prompt: hi, max_tokens: 10}\n");
     world.write("gorgon.toml", "[budget]\nmax_calls = 1\n");
     world.run(&["run", "w.yaml"]).exits(0);
-    world.run(&["run", "w.yaml"]).exits(1).says("GOR0305");
+    // Nothing is left of it: the second run does not begin.
+    world.run(&["run", "w.yaml"]).exits(2).says("GOR0204").says("the budget of all runs").says("what is left is 0 calls");
+    assert_eq!(world.run(&["runs", "list", "--json"]).json()["runs"].as_array().unwrap().len(), 1);
+    world.run(&["plan", "w.yaml"]).exits(0).says("all runs together 1 calls: may not fit");
+    world.write("gorgon.toml", "[budget]\nmax_calls = 0\n");
+    world.run(&["plan", "w.yaml"]).exits(2).says("all runs together 0 calls: cannot fit").says("the budget of all runs");
+    world.run(&["run", "w.yaml", "--dry-run"]).exits(2).says("cannot fit");
+    // A limit that was taken out of the settings limits nothing any more.
+    world.write("gorgon.toml", "");
+    world.run(&["run", "w.yaml"]).exits(0);
+    world.run(&["plan", "w.yaml"]).exits(0).says("no limit: fits");
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct NewRun {
     pub limits: Limits,
     /// Budgets above the run that it draws on.
     pub scopes: Vec<Scope>,
+    /// The least that those have left, whatever is held of them now; a meter that they do not limit has none.
+    pub left_above: Limits,
     /// The names of the providers that are configured.
     pub providers: Vec<String>,
     /// The run that it is made out of, and what it keeps of it.
@@ -77,7 +79,11 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
     check_models(program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
     let limits = new.limits.over(definition.budget.limits);
     let cost = plan::cost_of_rest(program, (kept, &new.rounds_kept), &inputs, &new.start.models, prices);
-    check_money(&cost, &limits, &mut problems);
+    check_money(&cost, &limits, Whose::Run, &mut problems);
+    // What no run could complete with is not begun, whoever's budget it is.
+    if problems.is_empty() {
+        check_money(&cost, &new.left_above, Whose::All, &mut problems);
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -155,7 +161,14 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
     }
 }
 
-fn check_money(cost: &Cost, limits: &Limits, problems: &mut Vec<Diagnostic>) {
+/// Whose budget a plan is held against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Run,
+    All,
+}
+
+fn check_money(cost: &Cost, limits: &Limits, whose: Whose, problems: &mut Vec<Diagnostic>) {
     if limits.cost_nano_usd.is_some() {
         for step in &cost.unpriced {
             problems.push(
@@ -173,13 +186,17 @@ fn check_money(cost: &Cost, limits: &Limits, problems: &mut Vec<Diagnostic>) {
             .into_iter()
             .filter_map(|meter| {
                 let (limit, lower) = (limits.of(meter)?, cost.lower.of(meter));
-                let shown = |amount: u64| if meter == Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", meter.word()) };
-                (lower > limit).then(|| format!("at least {} has to be held, and the limit is {}", shown(lower), shown(limit)))
+                let rest = if whose == Whose::Run { "the limit is" } else { "what is left is" };
+                (lower > limit).then(|| format!("at least {} has to be held, and {rest} {}", meter.shown(lower), meter.shown(limit)))
             })
             .collect();
+        let (what, raise) = match whose {
+            Whose::Run => ("its budget", "raise the limit"),
+            Whose::All => ("the budget of all runs", "raise that limit under `[budget]` in gorgon.toml"),
+        };
         problems.push(
-            Diagnostic::error(Code::CannotFit, "budget", format!("the plan cannot fit its budget: {}", over.join("; ")))
-                .help("raise the limit, lower `max_tokens` of the steps, or name goals that need fewer of them"),
+            Diagnostic::error(Code::CannotFit, "budget", format!("the plan cannot fit {what}: {}", over.join("; ")))
+                .help(format!("{raise}, lower `max_tokens` of the steps, or name goals that need fewer of them")),
         );
     }
 }

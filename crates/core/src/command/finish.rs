@@ -72,11 +72,9 @@ fn halted(halt: &HaltReason) -> (RunStatus, Failure) {
             (RunStatus::Failed, Failure { message: format!("step `{step}` failed: {}", failure.message), ..failure.clone() })
         }
         HaltReason::Budget { key, step, needed, available, frozen } => {
-            let shown = |amount: u64| {
-                if key.meter == crate::money::Meter::Usd { crate::money::show_usd(amount) } else { format!("{amount} {}", key.meter.word()) }
-            };
+            let shown = |amount: u64| key.meter.shown(amount);
             let message = if *frozen {
-                format!("the budget of the {key} is frozen, because a provider charged more than it could; step `{step}` did not start")
+                format!("the budget of the {key} is frozen, because a provider charged more than it could; a call of step `{step}` was not made")
             } else {
                 format!(
                     "the budget of the {key} is exhausted: step `{step}` would have to hold {}, and {} is left",

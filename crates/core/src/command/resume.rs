@@ -24,7 +24,7 @@ impl Decider<'_> {
             if let Some(limit) = resume.limits.of(meter).filter(|limit| *limit < spent) {
                 return Err(Rejection::new(
                     crate::diagnostic::Code::BadInput,
-                    format!("a limit of {limit} {} is below the {spent} that are spent", meter.word()),
+                    format!("a limit of {} is below the {} that are spent", meter.shown(limit), meter.shown(spent)),
                 ));
             }
         }

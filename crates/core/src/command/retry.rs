@@ -71,8 +71,8 @@ impl RunState {
         ended && !self.all_to_retry().is_empty()
     }
 
-    /// What succeeded, and yet runs again if this step is retried, or without a name all that failed: it ran on past a failure, and what it did then rests
-    /// on it.
+    /// What had succeeded, whole or in part, and yet runs again from its start if this step is retried, or without a name all that failed: it ran on past a
+    /// failure, or has nothing to go on with. Of a loop that begins anew the loop alone is named.
     #[must_use]
     pub fn repeated_by_retry(&self, step: Option<&StepId>) -> Vec<StepId> {
         if !self.can_be_retried() {
@@ -84,8 +84,11 @@ impl RunState {
             None => self.all_to_retry(),
         };
         let (reset, _) = self.reach(&roots);
-        let ran = |ix: &NodeIx| self.steps[*ix].status == StepStatus::Succeeded && self.program.nodes[*ix].children.is_empty();
-        reset.into_iter().filter(ran).map(|ix| self.program.nodes[ix].step.id.clone()).collect()
+        let has_rounds = |ix: NodeIx| self.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.ended.is_empty());
+        let in_loop = |ix: NodeIx| groups_around(&self.program, ix).any(|group| has_rounds(group) && reset.contains(&group));
+        let did = |ix: NodeIx| has_rounds(ix) || self.program.nodes[ix].children.is_empty() && self.steps[ix].did_something();
+        let again = reset.iter().copied().filter(|&ix| did(ix) && !in_loop(ix));
+        again.map(|ix| self.program.nodes[ix].step.id.clone()).collect()
     }
 
     /// The steps that a retry without a name opens.

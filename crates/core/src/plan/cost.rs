@@ -25,8 +25,8 @@ pub struct Cost {
     pub unpriced: Vec<StepId>,
 }
 
-/// How a plan stands to its budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How a plan stands to its budget. The worse one is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It cannot exceed it.

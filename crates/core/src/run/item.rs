@@ -101,6 +101,17 @@ pub struct ItemState {
     pub started_at: Option<Timestamp>,
 }
 
+impl StepState {
+    /// Whether something of it succeeded: all of it, an element, or a call of its attempt.
+    pub(crate) fn did_something(&self) -> bool {
+        let succeeded = |item: &ItemState| {
+            item.phase == ItemPhase::Succeeded
+                || item.asked.iter().zip(&item.journal).any(|(asked, outcome)| asked.is_some() && matches!(outcome, Outcome::Succeeded { .. }))
+        };
+        self.status == StepStatus::Succeeded || self.items.iter().any(succeeded)
+    }
+}
+
 impl ItemState {
     /// Another attempt begins, or a wait that is one: what was settled before it is history.
     pub(super) fn begin(&mut self, attempt: u32) {

@@ -200,6 +200,7 @@ impl StepKind for Agent {
             Turn::Tool(request, class) => Next::Act(*request, class),
             Turn::Ask(messages) => follow(cx, &params, journal, messages),
             Turn::Answered(answer, verdicts) => answer::finish(cx, &params, journal, answer, &verdicts),
+            Turn::CutOff(why) => Next::FailForGood(Failure::new(FailureClass::Refused, why)),
             Turn::Unreadable(why) => Next::FailForGood(invalid(format!("the model left no readable answer: {why}"))),
         }
     }

@@ -194,6 +194,12 @@ fn a_charge_beyond_the_hold_is_recorded_and_freezes_the_budget() {
     assert!(run.state.budget[&Meter::Usd].frozen);
     assert!(matches!(run.state.halt, Some(HaltReason::Budget { frozen: true, .. })));
     assert_eq!(run.status(), RunStatus::Waiting);
+    let no = run.no(resume(dollars(900_000)));
+    assert_eq!(no.message, "a limit of $0.0009 is below the $0.001 that are spent");
+    // The new limit is for all that is paid, that which was beyond the hold included: another hold has no room in it.
+    run.ok(resume(dollars(1_200_000)));
+    assert_eq!((run.state.budget[&Meter::Usd].available(), run.status()), (200_000, RunStatus::Waiting));
+    assert!(matches!(run.state.halt, Some(HaltReason::Budget { frozen: false, needed: 266_000, available: 200_000, .. })), "{:?}", run.state.halt);
     run.ok(resume(dollars(2_000_000)));
     run.done("b");
     assert_eq!(run.status(), RunStatus::Completed);

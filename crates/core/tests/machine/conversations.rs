@@ -429,6 +429,21 @@ fn an_answer_that_was_cut_off_is_not_asked_for_again() {
 }
 
 #[test]
+fn a_call_that_was_cut_off_is_neither_made_nor_passed_over() {
+    let call = json!({ "tool_call": { "id": "t1", "name": "shell", "arguments": "{\"command\": \"rm" } });
+    let cut = |reason: &str, parts: &Value| answered(json!({ "text": "Now it goes.", "model": "m", "finish_reason": reason, "parts": parts }));
+    for (reason, why) in [("length", "`max_tokens` were used up"), ("model_context_window_exceeded", "context window was full")] {
+        for parts in [json!([call]), json!([{ "text": "Now it goes." }, call]), json!([call, call])] {
+            let mut run = Harness::start(workflow(vec![worker()]));
+            run.settle("a", 0, cut(reason, &parts));
+            let failure = run.failure("a");
+            assert_eq!((run.status(), run.open().len()), (RunStatus::Failed, 0), "{reason} {parts}");
+            assert!(failure.message.contains("within its call of `shell`, which was not made") && failure.message.contains(why), "{failure:?}");
+        }
+    }
+}
+
+#[test]
 fn several_outputs_are_keys_of_the_answer() {
     let mut run = Harness::start(workflow(vec![agent("a", "do it").gives(&["title", "body", "model"])]));
     let asked = model(&run);

@@ -1,6 +1,6 @@
 //! A failed run is opened again: what succeeded stays.
 
-use gorgon_core::call::{FailureClass, ModelRequest};
+use gorgon_core::call::{FailureClass, ModelRequest, Request};
 use gorgon_core::command::{Command, ResolveVerdict};
 use gorgon_core::definition::{OnFailure, Step};
 use gorgon_core::diagnostic::Code;
@@ -9,7 +9,7 @@ use gorgon_core::ids::StepId;
 use gorgon_core::run::{RunStatus, StepStatus};
 use serde_json::json;
 
-use crate::build::{Say, agent, noop, noop_of, parallel, wait, workflow};
+use crate::build::{Say, agent, noop, noop_of, parallel, repeat, wait, workflow};
 use crate::conversations::{busy, gave, model, results, says, wants, worker};
 use crate::harness::{Harness, resolve, retry, send};
 
@@ -84,6 +84,35 @@ fn a_retry_of_one_step_repeats_what_ran_on_past_that_one() {
     }
     run.ok(retry(Some("b")));
     assert_eq!((run.open(), run.step("after_a"), run.step("after_b")), (vec!["b/0/2/0".to_owned()], StepStatus::Succeeded, StepStatus::Pending));
+}
+
+#[test]
+fn what_had_succeeded_in_part_behind_a_failure_is_named_as_well() {
+    let first = || noop("first").tries(1).on_failure(OnFailure::Skip);
+    let behind = [
+        worker().after(&["first"]),
+        noop("a").tries(1).over(json!([1, 2]), 1).after(&["first"]),
+        repeat("l", vec![noop("a").tries(1)]).param("count", json!(2)).after(&["first"]),
+    ];
+    for step in behind {
+        let name = step.id.clone();
+        let mut run = Harness::start(workflow(vec![first(), step]));
+        run.fails("first", FailureClass::Refused);
+        if run.state.open.values().any(|call| matches!(*call.request, Request::Model(_))) {
+            run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+            run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+            run.fails("a", FailureClass::Refused);
+        } else {
+            run.done_item("a", 0);
+            let item = run.state.open.keys().next().unwrap().item;
+            run.fails_item("a", item, FailureClass::Refused);
+        }
+        assert_eq!((run.status(), repeated(&run, None)), (RunStatus::Failed, vec![name.as_str()]));
+        // On its own, the same failure repeats nothing: what succeeded is gone on with.
+        if name.as_str() == "a" {
+            assert!(repeated(&run, Some("a")).is_empty());
+        }
+    }
 }
 
 #[test]
@@ -294,7 +323,7 @@ fn an_answer_that_was_judged_wrong_for_good_leaves_nothing_to_go_on_with() {
     let step = agent("a", "say").param("output_schema", json!({ "type": "object", "required": ["n"] })).param("max_reasks", json!(0));
     let mut run = Harness::start(workflow(vec![step]));
     run.settle("a", 0, says("{}"));
-    assert_eq!(run.status(), RunStatus::Failed);
+    assert_eq!((run.status(), repeated(&run, None)), (RunStatus::Failed, vec!["a"]));
     run.ok(retry(None));
     assert_eq!((model(&run).messages.len(), run.open()), (0, vec!["a/0/2/0".to_owned()]));
 }

@@ -129,6 +129,7 @@ impl Engine {
             start,
             limits: new.limits,
             scopes: self.shared.scopes.clone(),
+            left_above: self.left_above().await?,
             providers: self.shared.providers.clone(),
             fork: None,
             rounds_kept: BTreeMap::new(),
@@ -171,33 +172,6 @@ impl Engine {
         }
     }
 
-    /// Judges a definition as [`create`](Self::create) would, and writes nothing.
-    ///
-    /// # Errors
-    /// Everything that keeps it from starting.
-    pub fn preview(
-        &self,
-        definition: &Arc<Definition>,
-        goals: &[String],
-        inputs: BTreeMap<String, Value>,
-        start: Start,
-        limits: Limits,
-    ) -> Result<(Arc<Program>, Cost), CreateError> {
-        let program = self.shared.programs.get(definition, goals).map(|prepared| Arc::clone(&prepared.program)).map_err(CreateError::Invalid)?;
-        let wanted = NewRun {
-            id: RunId(0),
-            source: None,
-            inputs,
-            start,
-            limits,
-            scopes: self.shared.scopes.clone(),
-            providers: self.shared.providers.clone(),
-            fork: None,
-            rounds_kept: BTreeMap::new(),
-        };
-        let (_, cost) = new_run(&program, wanted, &self.shared.prices).map_err(CreateError::Invalid)?;
-        Ok((program, cost))
-    }
     /// Makes a new run out of one: what is kept of it costs nothing. With `only_look`, says what it would be.
     ///
     /// # Errors
@@ -242,6 +216,7 @@ impl Engine {
             // Of another version of the file, its own budget counts.
             limits: if same { limits.over(before.limits) } else { limits },
             scopes: self.shared.scopes.clone(),
+            left_above: self.left_above().await?,
             providers: self.shared.providers.clone(),
             fork: Some(Fork { run, at, from, kept: steps.clone(), begun: begun.clone() }),
             rounds_kept: rounds,

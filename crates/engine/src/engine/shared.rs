@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(super) tenant: TenantScope,
     pub(super) scopes: Vec<Scope>,
     pub(super) dollars_limited: AtomicBool,
+    /// Whether a budget of the tenant or one of its projects has a limit.
+    pub(super) limited: AtomicBool,
     pub(super) epoch: AtomicU64,
     pub(super) runs_go_on: bool,
     pub(super) draining: AtomicBool,

@@ -13,7 +13,8 @@ use gorgon_engine::Engine;
 use serde_json::json;
 
 use crate::support::{
-    Bench, Faulty, PRICE, Way, cancel, completed, ended, events, failed, model_answer, patiently, resume, settled, start, start_with, tell, until,
+    Bench, Faulty, PRICE, Way, cancel, completed, ended, events, failed, model_answer, patiently, resume, settled, start, start_with, tell,
+    try_start, until,
 };
 
 /// Holds at most: 5 bytes of prompt and 64 of frame at 1.25 (the dearest way to read), 100 out at 2.000000001, in thousands of nano-dollars.
@@ -282,4 +283,34 @@ fn thirty_runs_share_a_budget_on_a_real_file() {
         assert!(world.in_flight_max(gorgon_core::call::Family::Model) < 90);
         engine.shutdown(Duration::from_secs(5)).await;
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_was_lifted_limits_nothing() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let unpriced = ASK.replace("model: m", "model: nobody_knows");
+    engine.set_limit(None, Meter::Usd, 1_000_000_000).await.expect("the limit is set");
+    let refused = try_start(&engine, &unpriced, json!({})).await.expect_err("dollars are limited");
+    assert!(format!("{refused:?}").contains("UnknownPrice"), "{refused:?}");
+    engine.set_limit(None, Meter::Usd, gorgon_core::budget::Balance::AMOUNT_MAX).await.expect("the limit is lifted");
+    let run = start(&engine, &unpriced).await;
+    completed(&*ended(&engine, run).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_budget_of_all_runs_has_no_room_for_does_not_begin() {
+    let bench = Bench::new();
+    let engine = bench.engine().await;
+    let cost = PRICE.cost_nano_usd(&TokenUsage { input_uncached: 10, output_text: 5, ..TokenUsage::default() });
+    engine.set_limit(None, Meter::Usd, hold()).await.expect("the limit is set");
+    let run = start(&engine, ASK).await;
+    completed(&*ended(&engine, run).await);
+    // What is left is what was not spent, and less than the one call has to hold.
+    let refused = format!("{:?}", try_start(&engine, ASK, json!({})).await.expect_err("it cannot complete"));
+    assert!(refused.contains("CannotFit") && refused.contains("the budget of all runs"), "{refused}");
+    assert_eq!(bench.world.seen().len(), 1);
+    engine.set_limit(None, Meter::Usd, hold() + cost).await.expect("the limit is raised");
+    let run = start(&engine, ASK).await;
+    completed(&*ended(&engine, run).await);
 }

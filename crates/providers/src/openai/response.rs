@@ -56,11 +56,12 @@ pub(super) fn read_body(asked: Asked<'_>, body: &Value, headers: &HeaderMap) -> 
     let calls = tool_calls(message);
     match reason {
         "content_filter" => return refuse("held back the answer: its content filter stopped it", some(said.text)),
-        // Some compatible servers say `stop` and call tools all the same.
-        "tool_calls" | "function_call" | "stop" if tools && !calls.is_empty() => {
+        // Some compatible servers say `stop` and call tools all the same. A call that was cut off is shown as far as it came.
+        "tool_calls" | "function_call" | "stop" | "length" if tools && !calls.is_empty() => {
             let text = some(said.text.clone()).map(Part::Text);
             let parts = text.into_iter().chain(calls).collect();
-            return Ok((ModelAnswer { text: said.text, model, finish_reason: "tool_calls".to_owned(), parts }, metering));
+            let finish_reason = if reason == "length" { reason } else { "tool_calls" }.to_owned();
+            return Ok((ModelAnswer { text: said.text, model, finish_reason, parts }, metering));
         }
         "tool_calls" | "function_call" if tools => return refuse("says that it calls a tool, and names none", some(said.text)),
         "tool_calls" | "function_call" => return refuse("called a tool, and was given none", some(said.text)),

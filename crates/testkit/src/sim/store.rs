@@ -108,7 +108,7 @@ impl Store {
                         *sum += amount;
                         if amount > 0 && before.judge(*sum).is_err() {
                             let scope = row.0.map_or(Scope::Tenant(TENANT.to_owned()), |_| Scope::Run);
-                            let at_rest = if before.is_closed() { 0 } else { before.ceiling.saturating_sub(before.spent) };
+                            let at_rest = if before.is_closed() { 0 } else { before.ceiling.saturating_sub(before.charged()) };
                             refused.insert(
                                 BudgetKey { scope, meter: row.1 },
                                 Refused { available: before.available(), available_at_rest: at_rest, frozen: before.frozen },

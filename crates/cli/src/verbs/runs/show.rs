@@ -6,7 +6,7 @@ use clap::Args;
 use gorgon_api::{Export, Run, RunStep, Time, Waiting};
 use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
 use gorgon_core::ids::CallId;
-use gorgon_core::money::{Amounts, Meter, show_usd};
+use gorgon_core::money::{Amounts, show_usd};
 
 use crate::board::first_line;
 use crate::context::Context;
@@ -149,8 +149,10 @@ fn doubts(printer: &Printer, export: &Export) {
 
 fn budget(printer: &Printer, run: &Run) {
     for row in &run.budget {
-        let amount = |amount: u64| if row.meter == Meter::Usd { show_usd(amount) } else { format!("{amount} {}", row.meter.word()) };
+        let amount = |amount: u64| row.meter.shown(amount);
+        let beyond = if row.overage > 0 { format!(", {} of it beyond what was held", amount(row.overage)) } else { String::new() };
         let frozen = if row.frozen { ", frozen" } else { "" };
-        printer.data(format!("  budget   {} spent and {} held of {}{frozen}", amount(row.spent), amount(row.reserved), amount(row.limit)));
+        let spent = row.spent.saturating_add(row.overage);
+        printer.data(format!("  budget   {} spent{beyond} and {} held of {}{frozen}", amount(spent), amount(row.reserved), amount(row.limit)));
     }
 }

@@ -19,12 +19,20 @@ pub(super) enum Turn {
     Ask(Vec<Message>),
     /// The model is done; and what the scripts of its contract have said of the answer so far.
     Answered(ModelAnswer, Vec<Outcome>),
+    /// It ended in the middle of asking for a tool.
+    CutOff(String),
     /// The answer cannot be read.
     Unreadable(String),
 }
 
-/// Why an answer ended that had no more room.
-const CUT_OFF: &str = "length";
+/// Why an answer ended that had no more room, and what helps.
+fn cut_off(answer: &ModelAnswer) -> Option<&'static str> {
+    match answer.finish_reason.as_str() {
+        "length" => Some("`max_tokens` were used up; raise it, or ask for less at a time"),
+        "model_context_window_exceeded" => Some("the model's context window was full; give it less to read"),
+        _ => None,
+    }
+}
 
 /// Model answers so far.
 pub(super) fn answers(asked: &[Option<Family>], journal: &[Outcome]) -> u32 {
@@ -44,7 +52,7 @@ pub(super) fn answers_since_opened(asked: &[Option<Family>], journal: &[Outcome]
 pub(crate) fn can_go_on(asked: &[Option<Family>], journal: &[Outcome]) -> bool {
     let Some(last) = asked.iter().zip(journal).rposition(|(asked, outcome)| is_answer(*asked, outcome)) else { return false };
     let model_failed = asked[last + 1..].iter().zip(&journal[last + 1..]).any(|(asked, _)| *asked == Some(Family::Model));
-    model_failed || answer_of(&journal[last]).is_some_and(|answer| wants_tools(&answer) && answer.finish_reason != CUT_OFF)
+    model_failed || answer_of(&journal[last]).is_some_and(|answer| wants_tools(&answer) && cut_off(&answer).is_none())
 }
 
 /// Answers at the end of the journal that came one after the other, without a tool in between. What a contract's scripts said of one is no tool.
@@ -111,8 +119,11 @@ pub(super) fn look(asked: &[Option<Family>], journal: &[Outcome], tools: &[&'sta
             Part::Text(_) | Part::ToolResult { .. } | Part::Opaque { .. } => None,
         })
         .collect();
-    // A request for a tool that was cut off may lack half of its arguments.
-    if !wanted.is_empty() && answer.finish_reason != CUT_OFF {
+    // A call that was cut off may lack half of its arguments. It is not made, and not passed over in silence.
+    if let (Some((_, name, _)), Some(why)) = (wanted.last(), cut_off(&answer)) {
+        return Turn::CutOff(format!("the answer of `{}` ended within its call of `{name}`, which was not made: {why}", answer.model));
+    }
+    if !wanted.is_empty() {
         let given: Vec<&Outcome> = since_asked
             .iter()
             .zip(since)

@@ -69,6 +69,18 @@ fn an_answer_without_an_answer_fails_and_is_paid_for() {
 }
 
 #[test]
+fn a_call_that_the_cap_cut_off_is_not_said_to_be_whole() {
+    let call = |arguments: &str| json!({"id": "t1", "type": "function", "function": {"name": "shell", "arguments": arguments}});
+    for (text, calls) in [("", vec![call("{\"command\": \"rm")]), ("Now it goes.", vec![call("{\"command\": \"ls\"}"), call("")])] {
+        let parts = calls.len() + usize::from(!text.is_empty());
+        let body = json!({"model": "m", "choices": [{"finish_reason": "length", "message": {"content": text, "tool_calls": calls}}]});
+        let asked = Asked { tools: true, ..ASKED };
+        let (answer, _) = read_body(asked, &body, &HeaderMap::new()).expect("an answer");
+        assert_eq!((answer.text.as_str(), answer.finish_reason.as_str(), answer.parts.len()), (text, "length", parts));
+    }
+}
+
+#[test]
 fn an_answer_cut_by_its_cap_says_so() {
     let body = json!({"model": "m", "choices": [{"finish_reason": "length", "message": {"content": "Once upon"}}]});
     let (answer, metering) = read_text(&body.to_string()).expect("an answer");
