@@ -5,12 +5,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gorgon_api::{OutputFrame, Run, Time};
-use gorgon_core::call::Outcome;
+use gorgon_core::call::{ModelRequest, Outcome, Request};
 use gorgon_core::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
 use gorgon_core::ids::{CallId, RunId, StepId};
 use gorgon_core::money::Amounts;
 use gorgon_core::run::{RunStatus, StepStatus};
 use gorgon_core::step::Wait;
+
+use crate::asked::{was_cut_off, whom, why_again};
 
 /// A run as its watcher sees it.
 #[derive(Debug, Clone)]
@@ -50,6 +52,12 @@ pub(crate) struct Row {
     pub(crate) note: String,
     /// How its last call failed, if it did: why the next one waits.
     pub(crate) failed: Option<String>,
+    /// Its elements that go on with another model, until that is asked.
+    hopped: BTreeSet<u32>,
+    /// What its last question to a model was, where that is not just the next one: why it is asked again, or who is asked now.
+    pub(crate) asked: Option<String>,
+    /// How its last answer was cut off, if it was.
+    pub(crate) cut_off: Option<&'static str>,
     /// The last line of its live output.
     pub(crate) tail: String,
     pub(crate) started_at: Option<Time>,
@@ -71,6 +79,9 @@ impl Board {
             unpriced: 0,
             unpriced_open: BTreeSet::new(),
             failed: None,
+            hopped: BTreeSet::new(),
+            asked: None,
+            cut_off: None,
             simulated: false,
             kept: false,
             note: String::new(),
@@ -148,7 +159,10 @@ impl Board {
             Event::Hopped { at: item, hop: 0, .. } => self.change(&item.step, |row| row.status = StepStatus::Running),
             Event::Hopped { at: item, failure, .. } => {
                 let note = format!("another one is asked: {}", first_line(&failure.message));
-                self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Running, note));
+                self.change(&item.step, |row| {
+                    (row.status, row.note) = (StepStatus::Running, note);
+                    row.hopped.insert(item.item);
+                });
             }
             Event::FannedOut { step, count, .. } => {
                 self.start(step, at);
@@ -159,11 +173,20 @@ impl Board {
                 self.change(&item.step, |row| row.attempt = attempt.saturating_sub(row.attempts_before));
             }
             Event::CallStarted(started) => {
-                let simulated = matches!(&started.request, gorgon_core::call::Request::Model(model) if model.is_simulated());
+                let model = if let Request::Model(model) = &started.request { Some(model) } else { None };
+                let simulated = model.is_some_and(ModelRequest::is_simulated);
                 self.start(&started.call.step, at);
                 let unpriced = !simulated && started.hold.is_some_and(|hold| hold.price.is_none());
                 self.change(&started.call.step, |row| {
                     row.simulated |= simulated;
+                    let asked = model.and_then(|model| {
+                        let again = why_again(model).map(|why| format!("the answer does not hold ({}); asked again", first_line(&why)));
+                        again.or_else(|| row.hopped.remove(&started.call.item).then(|| format!("now {} is asked", whom(model))))
+                    });
+                    if asked.is_some() || row.asked.is_some() {
+                        row.note = asked.clone().unwrap_or_default();
+                    }
+                    row.asked = asked;
                     if unpriced {
                         row.unpriced_open.insert(started.call.clone());
                     }
@@ -172,7 +195,7 @@ impl Board {
             Event::CallSettled { call, settlement, outcome } => {
                 self.charge(call, settlement.map(|settlement| settlement.charged));
                 let failed = if let Outcome::Failed { failure, .. } = outcome { Some(first_line(&failure.message)) } else { None };
-                self.change(&call.step, |row| row.failed = failed);
+                self.change(&call.step, |row| (row.failed, row.cut_off) = (failed, was_cut_off(outcome)));
             }
             Event::CallDoubted { call, verdict, settlement, .. } => {
                 self.charge(call, settlement.map(|settlement| settlement.charged));

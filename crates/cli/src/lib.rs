@@ -4,6 +4,7 @@
 //! runs that the API does not tell. stdout is data, stderr is talk.
 
 mod args;
+mod asked;
 mod board;
 mod context;
 mod exit;

@@ -109,6 +109,10 @@ impl ProcessExecutor {
         let mut pipes = Pipes::of(&mut child, request.stdin.as_deref(), request.output_bytes_max, &cx.progress, &stop);
 
         let stopped = pipes.serve_while(exit_or_stop(group.id, &cx, &stop)).await;
+        if self.options.leftovers.as_ref().is_some_and(Leftovers::is_leaving) {
+            // It was killed because this process leaves at once. Its call stays open, and is in doubt for the next one.
+            std::future::pending::<()>().await;
+        }
         if stopped.is_some() {
             signal_group(group.id, Signal::TERM);
             let _ = pipes.serve_while(tokio::time::timeout(self.options.grace, quiet(group.id))).await;

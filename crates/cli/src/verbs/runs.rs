@@ -1,5 +1,6 @@
 //! `gorgon runs`
 
+mod calls;
 mod diff;
 mod events;
 mod list;

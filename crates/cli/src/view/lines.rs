@@ -2,7 +2,7 @@
 
 use gorgon_api::Time;
 use gorgon_core::event::{DoubtVerdict, Event, Instead, ItemRef};
-use gorgon_core::ids::StepId;
+use gorgon_core::ids::{CallId, StepId};
 use gorgon_core::step::Wait;
 
 use crate::board::{Board, first_line};
@@ -95,10 +95,16 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             format!("steps opened again by {by}: {}", all.join(", "))
         }
         Event::RunFinished { status, .. } => format!("run {} {}", status.word(), elapsed(board.created_at, at)),
+        Event::CallStarted(started) => {
+            let asked = board.rows.iter().find(|row| row.id == started.call.step)?.asked.as_ref()?;
+            format!("step {}: {}", named_call(board, &started.call), shown(asked))
+        }
+        Event::CallSettled { call, .. } => {
+            let how = board.rows.iter().find(|row| row.id == call.step)?.cut_off?;
+            format!("step {}: the answer was {how}", named_call(board, call))
+        }
         Event::StatusChanged { .. }
-        | Event::CallStarted(_)
         | Event::RoundEnded { .. }
-        | Event::CallSettled { .. }
         | Event::WaitEnded { .. }
         | Event::BackoffEnded { .. }
         | Event::ItemSucceeded { .. }
@@ -116,6 +122,10 @@ fn is_kept(board: &Board, step: &StepId) -> bool {
 
 fn named(board: &Board, item: &ItemRef) -> String {
     if is_fan_out(board, &item.step) { format!("{}[{}]", item.step, item.item) } else { item.step.to_string() }
+}
+
+fn named_call(board: &Board, call: &CallId) -> String {
+    named(board, &ItemRef { step: call.step.clone(), item: call.item })
 }
 
 fn taken(board: &Board, step: &StepId) -> String {

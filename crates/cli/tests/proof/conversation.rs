@@ -119,6 +119,11 @@ fn judged(answers: &[&str], code: i32) -> (Value, Vec<Value>) {
     let run = machine.run(&["run", "scored.yaml", "--json"]).exits(code).json();
     let (nano_usd, calls) = server.bill();
     assert_eq!((run["cost_nano_usd"].as_u64(), calls), (Some(nano_usd), answers.len() as u64), "each answer is held, charged and shown");
+    let shown = machine.run(&["runs", "show", "@last"]).exits(0).stdout;
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains("scripted/m: ")).collect();
+    assert!(lines.len() == answers.len() && lines.iter().all(|line| line.contains("; $0.0")), "a line of cost for each: {shown}");
+    assert!(lines[1..].iter().all(|line| line.contains("asked again (")), "{shown}");
+    assert_eq!(shown.contains("the answer of judge was mended: ") && shown.contains("/score"), code == 0, "{shown}");
     let settled = machine.run(&["runs", "events", "@last", "--type", "call_settled", "--json"]).exits(0).stdout;
     assert_eq!(settled.matches("\"charged\"").count(), answers.len(), "a line of cost for each: {settled}");
     (run, bodies(&machine))

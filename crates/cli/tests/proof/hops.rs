@@ -52,6 +52,9 @@ fn the_next_one_goes_on_in_the_turn_and_everything_is_in_the_bill() {
     assert_eq!(models, ["m", "m", "m", "n"]);
     assert_eq!(bodies[3]["messages"], bodies[2]["messages"], "the next one is told all that was said");
     machine.run(&["runs", "events", "@last"]).exits(0).says("\"hopped\"");
+    let shown = machine.run(&["runs", "show", "@last"]).exits(0).stdout;
+    assert!(shown.contains("    1. scripted/m: asked for files_read; $0.0") && shown.contains("    4. scripted/n: answered; $0.0"), "{shown}");
+    assert!(shown.contains("    3. scripted/m: failed: "), "{shown}");
 }
 
 #[test]

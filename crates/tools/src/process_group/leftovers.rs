@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
@@ -29,6 +29,8 @@ pub struct Leftovers {
 struct Marks {
     prefix: String,
     next: AtomicU64,
+    /// Whether this process is about to leave.
+    leaving: AtomicBool,
 }
 
 /// A process group that is about to be started, was, or has ended.
@@ -54,7 +56,7 @@ impl Leftovers {
     pub fn in_dir(dir: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let marks = Marks { prefix: format!("{}-{now}", std::process::id()), next: AtomicU64::new(0) };
+        let marks = Marks { prefix: format!("{}-{now}", std::process::id()), next: AtomicU64::new(0), leaving: AtomicBool::new(false) };
         Ok(Self { dir: dir.to_owned(), marks: Arc::new(marks) })
     }
 
@@ -80,10 +82,16 @@ impl Leftovers {
     /// Kills every group that is noted, without grace and without waiting: for a process that is about to leave. The files stay, for the next
     /// one to make sure.
     pub fn kill_all(&self) {
+        self.marks.leaving.store(true, Ordering::SeqCst);
         for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten().filter_map(|file| entry(&file.path())) {
             let groups = entry.group.into_iter().chain(marked(&entry.mark)).filter(is_left);
             groups.for_each(|group| signal_group(group.pid, Signal::KILL));
         }
+    }
+
+    /// Whether the groups are being killed because this process leaves: how they end says nothing of their calls.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.marks.leaving.load(Ordering::SeqCst)
     }
 
     /// Notes that a process group is about to be started: from then on, no kill of this process makes it forgotten.

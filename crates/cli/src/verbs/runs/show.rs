@@ -43,6 +43,8 @@ impl Show {
         head(printer, &export.run);
         export.run.steps.iter().for_each(|step| line(printer, &export.run, step));
         waits(printer, &export.run);
+        super::calls::show(printer, &export);
+        super::calls::mends(printer, &export);
         doubts(printer, &export);
         budget(printer, &export.run);
         printer.data(report::cost_of(&export.run));
