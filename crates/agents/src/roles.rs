@@ -178,6 +178,12 @@ impl Roles {
             entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
         files.sort();
         for file in files {
+            // What a link leads to elsewhere, such as a file of keys, is no role.
+            if let (Ok(real), Ok(folder)) = (file.canonicalize(), folder.canonicalize())
+                && !real.starts_with(folder)
+            {
+                return Err(Error { file, message: "a link leads out of the folder".to_owned() });
+            }
             let Some(name) = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
             if let Some(text) = read(&file)? {
                 let (contract, text) = front_matter(&file, &text)?;

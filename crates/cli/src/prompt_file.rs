@@ -1,12 +1,13 @@
 //! Files that a workflow names: prompts, as AWO's have them, and workflows that are its steps.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use gorgon_language::limits::FILE_BYTES_MAX;
+use gorgon_tools::file::is_closed;
 
-/// The text of a file that a workflow names, or why there is none. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
+/// The text of a file that a workflow names, or why there is none. What holds keys is none, nor what lies in one of the closed places. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
 /// prompts from the root of their project, and in the current folder.
-pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, named: &str) -> Result<String, String> {
+pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], named: &str) -> Result<String, String> {
     let path = Path::new(named);
     if named.contains('\0') || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err("it has to be a path below a folder, without `..`".to_owned());
@@ -19,8 +20,13 @@ pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, named: &str) -> Result<S
     };
     let failed = |error: std::io::Error| error.to_string();
     let file = file.canonicalize().map_err(failed)?;
-    if !file.starts_with(root.canonicalize().map_err(failed)?) {
-        return Err("a link leads out of the folder".to_owned());
+    let root = root.canonicalize().map_err(failed)?;
+    let Ok(place) = file.strip_prefix(&root) else { return Err("a link leads out of the folder".to_owned()) };
+    let closed: Vec<PathBuf> = closed.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
+    // Whoever works within what is closed has opened it.
+    let closed: Vec<PathBuf> = closed.into_iter().filter(|closed| !root.starts_with(closed)).collect();
+    if is_closed(&root, place, &closed) {
+        return Err("it holds keys, or settings or data of Gorgon, which are not for workflows to read".to_owned());
     }
     let bytes = std::fs::metadata(&file).map_err(failed)?.len();
     if bytes > FILE_BYTES_MAX as u64 {
@@ -53,7 +59,11 @@ mod tests {
         fs::write(root.join("here/latin.md"), [0xe9]).unwrap();
         std::os::unix::fs::symlink(root.join("secret.md"), root.join("here/link.md")).unwrap();
         let workflow = root.join("project/workflows/w.yaml");
-        let read = |named: &str| read(&root.join("here"), Some(&workflow), named);
+        fs::write(root.join("here/store"), "data").unwrap();
+        fs::write(root.join("here/.env"), "KEY=k").unwrap();
+        std::os::unix::fs::symlink(root.join("here/.env"), root.join("here/named.md")).unwrap();
+        let closed = [root.join("here/store").canonicalize().unwrap()];
+        let read = |named: &str| read(&root.join("here"), Some(&workflow), &closed, named);
         assert_eq!(read("prompts/a.md").as_deref(), Ok("a"));
         assert_eq!(read("./b.md").as_deref(), Ok("b"));
         assert_eq!(read("a.md").as_deref(), Ok("mine"));
@@ -63,6 +73,10 @@ mod tests {
             ("none.md", "no such file"),
             ("link.md", "leads out"),
             ("latin.md", "UTF-8"),
+            (".env", "holds keys"),
+            ("./.env", "holds keys"),
+            ("named.md", "holds keys"),
+            ("store", "data of Gorgon"),
             ("", "no such file"),
         ] {
             assert!(read(named).unwrap_err().contains(why), "{named}");

@@ -104,7 +104,9 @@ impl Workflow {
 
 /// What a text says, with the files that it names.
 fn loaded(context: &Context, path: Option<&Path>, text: &str) -> Loaded {
-    load_with(text, &|named| prompt_file::read(&context.cwd, path, named))
+    // Settings that cannot be read are told of by whoever needs them.
+    let closed = std::cell::LazyCell::new(|| context.settings().map(|settings| settings.closed()).unwrap_or_default());
+    load_with(text, &|named| prompt_file::read(&context.cwd, path, &closed, named))
 }
 
 /// The files under `workflows`, in the current folder and beside the settings file.

@@ -19,6 +19,7 @@ use gorgon_core::call::{Family, FileRequest, Outcome, Request};
 use gorgon_core::payload::Payload;
 use gorgon_ports::{CallCx, Executor, StoredCall};
 
+pub use self::root::is_closed;
 use self::root::{Broken, Root};
 use crate::outcome::{failed, in_doubt, misdirected, refused, succeeded};
 use crate::stop::Stop;

@@ -110,3 +110,24 @@ fn a_dry_run_leaves_nothing() {
     assert_eq!(done.json()["inputs"]["n"], 2);
     nothing_is_left(&world);
 }
+
+#[test]
+fn no_workflow_takes_keys_or_settings_for_a_prompt() {
+    let world = World::new();
+    world.write(".env", "OPENAI_API_KEY=sk-not-for-models\n");
+    world.write("gorgon.toml", "[defaults]\nprovider = \"simulated\"\n");
+    std::os::unix::fs::symlink(world.path(".env"), world.path("link.md")).unwrap();
+    for named in [".env", "./.env", "link.md", "gorgon.toml"] {
+        world.write("a.yaml", &format!("name: a\nsteps:\n  - {{id: p, agent: openai, prompt: \"{named}\"}}\n"));
+        for verb in [&["run", "a.yaml"][..], &["validate", "a.yaml"], &["convert", "a.yaml"]] {
+            let done = world.run(verb).exits(2).says("holds keys");
+            assert!(!format!("{}{}", done.stdout, done.stderr).contains("sk-not"), "{verb:?} {named}");
+        }
+    }
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: p, type: workflow, workflow: .env}\n");
+    let done = world.run(&["run", "w.yaml"]).exits(2).says("holds keys");
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("sk-not"));
+    world.write("roles/README", "");
+    std::os::unix::fs::symlink(world.path(".env"), world.path("roles/leak.md")).unwrap();
+    world.run(&["agent", "list"]).exits(2).says("a link leads out of the folder");
+}

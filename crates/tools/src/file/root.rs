@@ -41,6 +41,19 @@ pub(super) struct Root {
     closed: Vec<PathBuf>,
 }
 
+/// Whether a file of a folder holds keys, or is Gorgon's own: what no workflow reads or changes. The folder and the place in it are without links; by their
+/// names `.env`, `gorgon.toml`, `gorgon-state.db…` and the folder `.gorgon` are closed in every folder, and what is named absolutely is besides.
+#[must_use]
+pub fn is_closed(folder: &Path, place: &Path, closed: &[PathBuf]) -> bool {
+    let name = |component: Component<'_>| component.as_os_str().to_string_lossy().to_ascii_lowercase();
+    let last = place.components().next_back().map(name).unwrap_or_default();
+    let by_name = place.components().any(|component| name(component) == ".gorgon")
+        || [".env", "gorgon.toml"].contains(&last.as_str())
+        || last.starts_with("gorgon-state.db");
+    let whole = folder.join(place);
+    by_name || closed.iter().any(|closed| whole.starts_with(closed))
+}
+
 impl Root {
     pub(super) fn open(folder: &Path, closed: &[PathBuf]) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(folder, ambient_authority())
@@ -78,13 +91,8 @@ impl Root {
     /// Whether a path leads to what no step may touch, also by a link.
     pub(super) fn is_closed(&self, path: &Path) -> bool {
         let place = self.place(path);
-        let whole = self.shown.canonicalize().unwrap_or_else(|_| self.shown.clone()).join(&place);
-        let name = |component: Component<'_>| component.as_os_str().to_string_lossy().to_ascii_lowercase();
-        let last = place.components().next_back().map(name).unwrap_or_default();
-        let by_name = place.components().any(|component| name(component) == ".gorgon")
-            || [".env", "gorgon.toml"].contains(&last.as_str())
-            || last.starts_with("gorgon-state.db");
-        by_name || self.closed.iter().any(|closed| whole.starts_with(closed))
+        let folder = self.shown.canonicalize().unwrap_or_else(|_| self.shown.clone());
+        is_closed(&folder, &place, &self.closed)
     }
 
     /// The path without links and dots, as far as it exists.
