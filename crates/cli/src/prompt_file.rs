@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use gorgon_language::limits::FILE_BYTES_MAX;
 use gorgon_tools::file::is_closed;
 
-/// The text of a file that a workflow names, or why there is none. What holds keys is none, nor what lies in one of the closed places. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
+/// The text of a file that a workflow names, if there is one, or why it is not to be had. What holds keys is none, nor what lies in one of the closed places. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
 /// prompts from the root of their project, and in the current folder.
-pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], named: &str) -> Result<String, String> {
+pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], named: &str) -> Result<Option<String>, String> {
     let path = Path::new(named);
     if named.contains('\0') || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err("it has to be a path below a folder, without `..`".to_owned());
@@ -16,7 +16,7 @@ pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], name
     let project = beside.filter(|folder| folder.ends_with("workflows")).and_then(Path::parent);
     let roots = [beside, project, Some(cwd)];
     let Some((root, file)) = roots.into_iter().flatten().map(|root| (root, root.join(path))).find(|(_, file)| file.is_file()) else {
-        return Err("there is no such file".to_owned());
+        return Ok(None);
     };
     let failed = |error: std::io::Error| error.to_string();
     let file = file.canonicalize().map_err(failed)?;
@@ -32,7 +32,7 @@ pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], name
     if bytes > FILE_BYTES_MAX as u64 {
         return Err(format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}"));
     }
-    String::from_utf8(std::fs::read(&file).map_err(failed)?).map_err(|_| "it is not text in UTF-8".to_owned())
+    String::from_utf8(std::fs::read(&file).map_err(failed)?).map(Some).map_err(|_| "it is not text in UTF-8".to_owned())
 }
 
 #[cfg(test)]
@@ -64,20 +64,19 @@ mod tests {
         std::os::unix::fs::symlink(root.join("here/.env"), root.join("here/named.md")).unwrap();
         let closed = [root.join("here/store").canonicalize().unwrap()];
         let read = |named: &str| read(&root.join("here"), Some(&workflow), &closed, named);
-        assert_eq!(read("prompts/a.md").as_deref(), Ok("a"));
-        assert_eq!(read("./b.md").as_deref(), Ok("b"));
-        assert_eq!(read("a.md").as_deref(), Ok("mine"));
+        assert_eq!(read("prompts/a.md").unwrap().as_deref(), Some("a"));
+        assert_eq!(read("./b.md").unwrap().as_deref(), Some("b"));
+        assert_eq!(read("a.md").unwrap().as_deref(), Some("mine"));
+        assert_eq!((read("none.md"), read("")), (Ok(None), Ok(None)));
         for (named, why) in [
             ("../secret.md", "without `..`"),
             ("/etc/hostname", "without `..`"),
-            ("none.md", "no such file"),
             ("link.md", "leads out"),
             ("latin.md", "UTF-8"),
             (".env", "holds keys"),
             ("./.env", "holds keys"),
             ("named.md", "holds keys"),
             ("store", "data of Gorgon"),
-            ("", "no such file"),
         ] {
             assert!(read(named).unwrap_err().contains(why), "{named}");
         }

@@ -24,8 +24,11 @@ use crate::limits::PROBLEMS_MAX;
 use crate::node::{Entry, Node};
 use crate::spans;
 
-/// Reads a file that the workflow names, such as a prompt: its text, or why there is none.
-pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+/// Reads a file that the workflow names, such as a prompt: its text, nothing if there is no such file, or why it cannot be had.
+pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
+
+/// Why there is no text of a file that nobody finds.
+pub(crate) const NO_SUCH_FILE: &str = "there is no such file";
 
 /// The language of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use gorgon_core::step::sub_workflow;
 use gorgon_core::template::Root;
 use serde_json::Value;
 
-use crate::dialect::ReadFile;
+use crate::dialect::{NO_SUCH_FILE, ReadFile};
 use crate::limits::{NESTED_WORKFLOWS_MAX, STEPS_MAX, WORKFLOW_FILES_MAX};
 
 /// Most problems of another file that are told.
@@ -34,10 +34,12 @@ impl Files<'_> {
     /// Why it cannot be read.
     pub(crate) fn find(&self, named: &str) -> Result<(String, String), String> {
         let beside = self.around.last().and_then(|file| file.rsplit_once('/')).map(|(folder, _)| format!("{folder}/{named}"));
-        match beside.and_then(|path| Some(((self.read)(&path).ok()?, path))) {
-            Some(found) => Ok(found),
-            None => (self.read)(named).map(|text| (text, named.to_owned())),
+        if let Some(path) = beside
+            && let Some(text) = (self.read)(&path)?
+        {
+            return Ok((text, path));
         }
+        (self.read)(named)?.map(|text| (text, named.to_owned())).ok_or_else(|| NO_SUCH_FILE.to_owned())
     }
 }
 

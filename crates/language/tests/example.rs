@@ -9,11 +9,11 @@ use gorgon_language::{json_schema, load_with, render};
 use serde_json::Value;
 
 fn example() -> String {
-    read("reference.yaml").unwrap()
+    read("reference.yaml").unwrap().unwrap()
 }
 
-fn read(name: &str) -> Result<String, String> {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).map_err(|error| error.to_string())
+fn read(name: &str) -> Result<Option<String>, String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).map(Some).map_err(|error| error.to_string())
 }
 
 #[test]

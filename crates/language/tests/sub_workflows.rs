@@ -30,8 +30,9 @@ steps: [{id: l, type: loop, params: {count: '${n}', steps: [{id: t, type: noop, 
 
 fn loaded(files: &[(&str, &str)]) -> (Loaded, String) {
     let files: HashMap<&str, &str> = files.iter().copied().collect();
-    let read = |path: &str| {
-        files.get(path.replace("../parts/./", "").as_str()).map(|text| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned())
+    let read = |path: &str| match files.get(path.replace("../parts/./", "").as_str()) {
+        Some(&"unreadable") => Err("it is not text in UTF-8".to_owned()),
+        found => Ok(found.map(|text| (*text).to_owned())),
     };
     let text = files["main.yaml"];
     let loaded = load_with(text, &read);
@@ -144,4 +145,11 @@ fn rules_in_files_of_their_own_are_read_beside_the_workflow_that_names_them() {
     assert!(found.definition.is_none() && told.contains("`rules/high.lua`: there is no such file"), "{told}");
     let (_, told) = loaded(&[("main.yaml", &asks.replace("custom: high", "custom: ../high"))]);
     assert!(told.contains("names no file"), "{told}");
+}
+
+#[test]
+fn a_file_beside_that_cannot_be_read_is_not_replaced_by_another_of_its_name() {
+    let files = [("main.yaml", MAIN), ("parts/build.yaml", BUILD), ("parts/deep.yaml", "unreadable"), ("deep.yaml", DEEP)];
+    let (found, told) = loaded(&files);
+    assert!(found.definition.is_none() && told.contains("`deep.yaml` cannot be read: it is not text in UTF-8"), "{told}");
 }

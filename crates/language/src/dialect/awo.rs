@@ -8,7 +8,7 @@ use serde_json::json;
 use super::braces;
 use super::ids::Ids;
 use super::references::References;
-use super::{Lowering, given, head};
+use super::{Lowering, NO_SUCH_FILE, given, head};
 use crate::build::{self, Map};
 use crate::keys::{STEP, TOP};
 use crate::limits::FILE_BYTES_MAX;
@@ -126,12 +126,13 @@ fn prompt(cx: &mut Lowering<'_>, references: &mut References, id: &str, step: &N
     };
     let Some(path) = node.as_text() else { return cx.wrong_type(node, "`prompt`", "the path of a file") };
     let why = match (cx.read)(path) {
-        Ok(text) if text.len() <= FILE_BYTES_MAX => {
+        Ok(Some(text)) if text.len() <= FILE_BYTES_MAX => {
             let pieces = braces::double(&text, &mut |name, _| references.resolve(cx, name, &node.span));
             params.put_text("prompt", &node.span, braces::template(&pieces));
             return;
         }
-        Ok(text) => format!("it has {} bytes, more than {FILE_BYTES_MAX}", text.len()),
+        Ok(Some(text)) => format!("it has {} bytes, more than {FILE_BYTES_MAX}", text.len()),
+        Ok(None) => NO_SUCH_FILE.to_owned(),
         Err(why) => why,
     };
     let message = format!("the prompt of step `{id}` cannot be read from `{path}`: {why}");
