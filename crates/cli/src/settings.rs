@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use gorgon_core::budget::Limits;
 use gorgon_core::call::Family;
 use gorgon_core::diagnostic::Code;
-use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, parse_usd};
+use gorgon_core::money::{Meter, Model, ModelPrice, PriceTable, SIMULATED, parse_usd};
 use gorgon_engine::Permits;
 use gorgon_providers::{PriceList, ProviderConfig};
 use gorgon_tools::{AllowPrivate, Keys};
@@ -25,9 +25,6 @@ pub(crate) use self::file::FILE_NAME;
 use self::file::FileSettings;
 pub(crate) use self::setting::Setting;
 use crate::fault::Fault;
-
-/// The name under which the simulator is asked for.
-pub(crate) const SIMULATED: &str = "simulated";
 
 /// What processes see of the environment if the settings do not say. A `*` at the end stands for anything.
 const ENV_ALLOWED: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TERM"];

@@ -255,6 +255,9 @@ pub struct Model {
     pub output_tokens_max: Option<u64>,
 }
 
+/// The provider that is no model, and the model that it is.
+pub const SIMULATED: &str = "simulated";
+
 /// The prices in force. Named by its hash wherever it was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceTable {
@@ -284,9 +287,11 @@ impl PriceTable {
         Self { models, listed, version }
     }
 
-    /// What is known of a model of a provider.
+    /// What is known of a model of a provider. The simulator has one entry, under its own name: it is no model, whatever model it is asked to stand for, and
+    /// costs what that model costs only if somebody says so there.
     #[must_use]
     pub fn find(&self, provider: &str, model: &str) -> Option<Model> {
+        let model = if provider == SIMULATED { SIMULATED } else { model };
         let listed = self.listed.get(provider).and_then(|models| models.get(model));
         let said = self.models.get(model).or(listed)?;
         Some(Model {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gorgon_core::call::Family;
 use gorgon_core::diagnostic::{Code, Diagnostic};
-use gorgon_core::money::{Meter, Model, ModelPrice};
+use gorgon_core::money::{Meter, Model, ModelPrice, SIMULATED};
 use gorgon_providers::ProviderConfig;
 use gorgon_tools::AllowPrivate;
 use indexmap::IndexMap;
@@ -141,7 +141,6 @@ pub(super) fn family_word(family: Family) -> &'static str {
 }
 
 fn provider(name: &str, at: &At, value: &serde_json::Value, problems: &mut Problems) -> Option<ProviderConfig> {
-    const SIMULATED: &str = "simulated";
     let config: ProviderConfig = match serde_json::from_value(value.clone()) {
         Ok(config) => config,
         Err(error) => {

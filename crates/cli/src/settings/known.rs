@@ -1,10 +1,10 @@
 //! Providers that are there without a table of their own, because their variables are set.
 
 use gorgon_core::diagnostic::Code;
+use gorgon_core::money::SIMULATED;
 use gorgon_providers::{AnthropicConfig, OpenAiConfig, ProviderConfig, SimulatedConfig};
 use indexmap::IndexMap;
 
-use super::SIMULATED;
 use super::environment::Environment;
 use super::setting::Setting;
 use crate::fault::Fault;

@@ -121,6 +121,19 @@ fn the_budget_of_the_tenant_holds_over_runs() {
 }
 
 #[test]
+fn the_simulator_costs_what_it_is_said_to_cost_and_not_what_the_model_costs_that_it_stands_for() {
+    let world = World::new();
+    let dear = "[defaults]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\n\n[budget]\nmax_cost_usd = 0.01\n\n[models.\"gpt-4o\"]\ninput_usd_per_mtok = 2500\noutput_usd_per_mtok = 10000\n";
+    world.write("gorgon.toml", dear);
+    world.write("w.yaml", "name: w\nbudget: {max_cost_usd: 0.01}\nsteps:\n  - {id: a, type: agent, prompt: hi, max_tokens: 100}\n");
+    let run = ["run", "w.yaml", "--provider", "simulated", "--json"];
+    let done = world.run(&run).exits(0).json();
+    assert_eq!((&done["cost_nano_usd"], &done["calls"]), (&0.into(), &1.into()));
+    world.write("gorgon.toml", &format!("{dear}\n[models.simulated]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"));
+    assert!(world.run(&run).exits(0).json()["cost_nano_usd"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn keys_come_from_the_environment_or_a_file_and_are_never_shown() {
     let world = World::new();
     let names = |world: &World| -> Vec<String> {

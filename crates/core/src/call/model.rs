@@ -44,7 +44,7 @@ impl ModelRequest {
     /// Whether the simulator is asked. It answers only under its own name, so the name tells.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
-        self.provider == "simulated"
+        self.provider == crate::money::SIMULATED
     }
 
     /// A sound bound on the tokens of the prompt: a byte-level tokenizer makes at most one token of each byte, and the overheads cover the provider's

@@ -9,7 +9,7 @@ use super::{Node, NodeIx, Program};
 use crate::budget::Limits;
 use crate::definition::{Fallback, OnFailure};
 use crate::ids::StepId;
-use crate::money::{Amounts, Meter, ModelPrice, PriceTable};
+use crate::money::{Amounts, Meter, ModelPrice, PriceTable, SIMULATED};
 use crate::step::{ModelChoice, Shape};
 
 /// Bounds on the cost of a plan.
@@ -151,7 +151,7 @@ impl<'a> Candidate<'a> {
     fn of(provider: &'a str, model: &'a str, prices: &PriceTable) -> Self {
         let known = prices.find(provider, model);
         let window = known.as_ref().and_then(|model| model.input_tokens_max);
-        let price = known.and_then(|model| model.price).or_else(|| (provider == "simulated").then_some(ModelPrice::FREE));
+        let price = known.and_then(|model| model.price).or_else(|| (provider == SIMULATED).then_some(ModelPrice::FREE));
         Self { model, window, price }
     }
 

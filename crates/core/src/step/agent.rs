@@ -18,6 +18,7 @@ use crate::call::{AnswerSchema, Failure, FailureClass, Message, ModelRequest, Ou
 use crate::contract::Contract;
 use crate::definition::{EffectClass, Step};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::money::SIMULATED;
 
 pub(super) struct Agent;
 
@@ -236,7 +237,7 @@ fn model_of(cx: &StepCx<'_>) -> Result<(String, String), Failure> {
     let model = match cx.models.model(cx.params) {
         Some(model) => model.to_owned(),
         // The simulator answers under its own name if nobody names a model.
-        None if provider == "simulated" => "simulated".to_owned(),
+        None if provider == SIMULATED => SIMULATED.to_owned(),
         None => return Err(nobody("model")),
     };
     Ok((provider, model))
