@@ -251,7 +251,7 @@ impl Board {
                     (row.status, row.ended_at) = (StepStatus::Cancelled, Some(at));
                 }
             }
-            Event::SignalReceived { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
+            Event::SignalReceived { .. } | Event::TakenOver { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}
             Event::Paused { .. } => self.status = RunStatus::Paused,
             // Whether it runs now is said by what follows: one that its budget stops again at once has not changed its status.
             Event::Resumed { .. } => {

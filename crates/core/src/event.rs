@@ -263,6 +263,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_false")]
         interrupt: bool,
     },
+    /// A new owner took the run over that an earlier one had left in its work: written where a limit on time counts what nobody worked.
+    TakenOver {
+        /// How long nobody worked, in milliseconds: since the last thing that was recorded.
+        idle_ms: u64,
+    },
     /// Somebody let it go on.
     Resumed {
         /// Who.
@@ -367,6 +372,7 @@ impl Event {
         Self::FallbackChosen { .. } => "fallback_chosen",
         Self::Halted { .. } => "halted",
         Self::Paused { .. } => "paused",
+        Self::TakenOver { .. } => "taken_over",
         Self::Resumed { .. } => "resumed",
         Self::LimitSet { .. } => "limit_set",
         Self::Reopened { .. } => "reopened",

@@ -83,12 +83,16 @@ impl RunState {
             Some(None) => return Vec::new(),
             None => self.all_to_retry(),
         };
-        let (reset, _) = self.reach(&roots);
+        let (reset, keep) = self.reach(&roots);
         let has_rounds = |ix: NodeIx| self.steps[ix].rounds.as_ref().is_some_and(|rounds| !rounds.ended.is_empty());
         let in_loop = |ix: NodeIx| groups_around(&self.program, ix).any(|group| has_rounds(group) && reset.contains(&group));
         let did = |ix: NodeIx| has_rounds(ix) || self.program.nodes[ix].children.is_empty() && self.steps[ix].did_something();
         let again = reset.iter().copied().filter(|&ix| did(ix) && !in_loop(ix));
-        again.map(|ix| self.program.nodes[ix].step.id.clone()).collect()
+        // An element of a fan-out that goes on may begin anew all the same.
+        let begins_anew = |item: &ItemState| item.phase == ItemPhase::Failed && item.did_something() && !item.can_talk_on();
+        let in_part = keep.iter().copied().filter(|&ix| self.steps[ix].list.is_some() && self.steps[ix].items.iter().any(begins_anew));
+        let again: BTreeSet<NodeIx> = again.chain(in_part).collect();
+        again.into_iter().map(|ix| self.program.nodes[ix].step.id.clone()).collect()
     }
 
     /// The steps that a retry without a name opens.

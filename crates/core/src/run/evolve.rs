@@ -155,6 +155,7 @@ impl RunState {
             }
             Event::Halted { reason } => self.halt = Some(reason.clone()),
             Event::Paused { interrupt, .. } => self.paused = Some(*interrupt),
+            Event::TakenOver { idle_ms } => self.on_taken_over(*idle_ms),
             Event::Resumed { .. } => {
                 self.paused = None;
                 if self.halt.as_ref().is_some_and(|halt| matches!(halt, crate::event::HaltReason::Budget { .. })) {
@@ -232,6 +233,16 @@ impl RunState {
             self.active_since = Some(at);
         }
         self.status = status;
+    }
+
+    /// What was under way when its owner died is under way again: the time between counts against no limit.
+    fn on_taken_over(&mut self, idle_ms: u64) {
+        self.active_since = self.active_since.map(|since| since.plus_ms(idle_ms));
+        for item in self.steps.iter_mut().filter(|step| !step.status.is_terminal()).flat_map(|step| &mut step.items) {
+            if matches!(item.phase, ItemPhase::Running | ItemPhase::Backoff(_) | ItemPhase::Redo(_)) {
+                item.started_at = item.started_at.map(|since| since.plus_ms(idle_ms));
+            }
+        }
     }
 
     pub(super) fn make_ready(&mut self, ix: NodeIx) {

@@ -104,15 +104,17 @@ pub struct ItemState {
 impl StepState {
     /// Whether something of it succeeded: all of it, an element, or a call of its attempt.
     pub(crate) fn did_something(&self) -> bool {
-        let succeeded = |item: &ItemState| {
-            item.phase == ItemPhase::Succeeded
-                || item.asked.iter().zip(&item.journal).any(|(asked, outcome)| asked.is_some() && matches!(outcome, Outcome::Succeeded { .. }))
-        };
-        self.status == StepStatus::Succeeded || self.items.iter().any(succeeded)
+        self.status == StepStatus::Succeeded || self.items.iter().any(ItemState::did_something)
     }
 }
 
 impl ItemState {
+    /// Whether it succeeded, or a call of its attempt did that others followed or could have.
+    pub(crate) fn did_something(&self) -> bool {
+        let succeeded = |(asked, outcome): (&Option<Family>, &Outcome)| asked.is_some() && matches!(outcome, Outcome::Succeeded { .. });
+        self.phase == ItemPhase::Succeeded || self.asked.iter().zip(&self.journal).any(succeeded)
+    }
+
     /// Another attempt begins, or a wait that is one: what was settled before it is history.
     pub(super) fn begin(&mut self, attempt: u32) {
         self.attempt = attempt;

@@ -116,6 +116,19 @@ fn what_had_succeeded_in_part_behind_a_failure_is_named_as_well() {
 }
 
 #[test]
+fn an_element_that_begins_anew_is_named_by_its_fan_out() {
+    let asks = || agent("a", "say ${item}").param("output_schema", json!({ "type": "object", "required": ["n"] })).param("max_reasks", json!(0));
+    let mut run = Harness::start(workflow(vec![asks().over(json!([1, 2]), 2)]));
+    run.settle("a", 0, says("{\"n\": 1}"));
+    run.settle("a", 1, says("{}"));
+    assert_eq!((run.status(), repeated(&run, None), repeated(&run, Some("a"))), (RunStatus::Failed, vec!["a"], vec!["a"]));
+    let mut run = Harness::start(workflow(vec![asks().over(json!([1, 2]), 2).tries(1)]));
+    run.settle("a", 0, says("{\"n\": 1}"));
+    run.fails_item("a", 1, FailureClass::Refused);
+    assert!(repeated(&run, None).is_empty(), "nothing had succeeded of what failed");
+}
+
+#[test]
 fn the_time_of_a_step_counts_anew_when_its_conversation_is_opened_again() {
     for step in [worker(), worker().over(json!([1]), 1)] {
         let mut run = Harness::start(workflow(vec![Step { total_timeout_ms: Some(10_000), ..step }]));

@@ -1,8 +1,8 @@
 //! Time, signals, and limits on both.
 
 use gorgon_core::call::FailureClass;
-use gorgon_core::definition::OnFailure;
-use gorgon_core::event::HaltReason;
+use gorgon_core::definition::{OnFailure, Step};
+use gorgon_core::event::{Event, HaltReason};
 use gorgon_core::run::{RunStatus, StepStatus, WaitingFor};
 use gorgon_core::time::Timestamp;
 use serde_json::json;
@@ -198,4 +198,31 @@ fn a_run_with_nothing_in_flight_is_cancelled_at_once() {
     let mut run = Harness::start(workflow(vec![wait("w", 1)]));
     run.ok(cancel());
     assert_eq!(run.status(), RunStatus::Cancelled);
+}
+
+#[test]
+fn the_time_in_which_nobody_works_counts_against_no_limit() {
+    let limited = |ms| {
+        let mut definition = workflow(vec![Step { total_timeout_ms: Some(ms), ..noop("a") }, noop("b")]);
+        definition.timeout_ms = Some(ms);
+        definition
+    };
+    let timeout = |run: &Harness| run.state.open.values().next().unwrap().timeout_ms;
+    let mut run = Harness::start(limited(10_000));
+    run.pass(4_000);
+    run.ok(send("go", json!(1)));
+    // The process dies here. Somebody goes on in the morning.
+    run.now = run.now.plus_ms(43_200_000);
+    let events = run.crash();
+    assert!(matches!(events[0], Event::TakenOver { idle_ms: 43_200_000 }), "{events:?}");
+    assert_eq!((run.status(), run.open(), timeout(&run)), (RunStatus::Running, vec!["a/0/1/0+1".to_owned()], 6_000));
+    run.done("a");
+    run.pass(5_999);
+    assert_eq!((run.status(), run.state.halt.is_none()), (RunStatus::Running, true));
+    run.pass(1);
+    assert!(matches!(run.state.halt, Some(HaltReason::TimedOut { .. })), "{:?}", run.state.halt);
+    // Where nothing limits it, nothing is written of it.
+    let mut run = Harness::start(workflow(vec![noop("a")]));
+    run.pass(4_000);
+    assert!(!Harness::names(&run.crash()).contains(&"taken_over"));
 }

@@ -40,7 +40,7 @@ fn any_event(rng: &mut Rng) -> Event {
     let instead = [Value::Null, json!("resolved"), json!({ "failed_items": { "failed": 1 } }), json!({ "default_output": { "failure": failure } })]
         [rng.below(4) as usize]
         .clone();
-    let event = match rng.below(27) {
+    let event = match rng.below(28) {
         0 => {
             json!({ "run_created": { "edition": 1, "id": "run_00000000000000000000000007", "definition": hash, "plan": hash, "inputs": { "yes": 1 }, "start": { "tenant": "", "by": "", "folder": "" }, "limits": { "cost_nano_usd": rng.next() } } })
         }
@@ -73,6 +73,7 @@ fn any_event(rng: &mut Rng) -> Event {
         21 => json!({ "halted": { "reason": reason } }),
         22 => json!({ "paused": { "by": "" } }),
         23 => json!({ "resumed": { "by": "" } }),
+        27 => json!({ "taken_over": { "idle_ms": any_number(rng) } }),
         24 => json!({ "reopened": { "steps": [step, "f"], "keep": [*rng.pick(&["a", "f", "p"]).unwrap()], "by": "" } }),
         _ => json!({ "run_finished": { "status": status, "outputs": {} } }),
     };
