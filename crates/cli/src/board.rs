@@ -14,6 +14,9 @@ use gorgon_core::step::Wait;
 
 use crate::asked::{was_cut_off, whom, why_again};
 
+/// Most of a line of live output that is kept: its end.
+const LINE_BYTES_MAX: usize = 400;
+
 /// A run as its watcher sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
@@ -58,8 +61,11 @@ pub(crate) struct Row {
     pub(crate) asked: Option<String>,
     /// How its last answer was cut off, if it was.
     pub(crate) cut_off: Option<&'static str>,
-    /// The last line of its live output.
+    /// The last line of its live output, as far as it has come.
     pub(crate) tail: String,
+    /// The line that is being written, and by which element to which stream.
+    written: String,
+    written_by: (u32, String),
     pub(crate) started_at: Option<Time>,
     pub(crate) ended_at: Option<Time>,
 }
@@ -86,6 +92,8 @@ impl Board {
             kept: false,
             note: String::new(),
             tail: String::new(),
+            written: String::new(),
+            written_by: (0, String::new()),
             started_at: None,
             ended_at: None,
         });
@@ -131,11 +139,24 @@ impl Board {
         }
     }
 
-    /// A piece of live output.
+    /// A piece of live output. Models write theirs a few characters at a time: those of a line are put together.
     pub(crate) fn output(&mut self, piece: &OutputFrame) {
         let Some(row) = self.row(&StepId::from(piece.step.as_str())) else { return };
-        if let Some(line) = piece.text.lines().rev().find(|line| !line.trim().is_empty()) {
-            row.tail = line.chars().filter(|c| !c.is_control()).take(400).collect();
+        let by = (piece.item, piece.stream.clone());
+        if row.written_by != by {
+            row.written.clear();
+            row.written_by = by;
+        }
+        for part in piece.text.split_inclusive('\n') {
+            row.written.extend(part.chars().filter(|c| !c.is_control()));
+            let far = row.written.floor_char_boundary(row.written.len().saturating_sub(LINE_BYTES_MAX));
+            row.written.drain(..far);
+            if !row.written.trim().is_empty() {
+                row.tail.clone_from(&row.written);
+            }
+            if part.ends_with('\n') {
+                row.written.clear();
+            }
         }
     }
 
@@ -304,6 +325,7 @@ impl Board {
             (row.status, row.note, row.ended_at) = (status, first_line(note), Some(at));
             row.started_at.get_or_insert(at);
             row.tail.clear();
+            row.written.clear();
             if row.kept && row.note.is_empty() {
                 "kept".clone_into(&mut row.note);
             }

@@ -13,13 +13,19 @@ use crate::fault::Fault;
 pub(super) fn add(providers: &mut IndexMap<String, Setting<ProviderConfig>>, env: &Environment) -> Result<(), Fault> {
     providers.entry(SIMULATED.to_owned()).or_insert_with(|| Setting::default(ProviderConfig::Simulated(SimulatedConfig::default())));
     if let Some((key, base, variable)) = variables(env, "OPENAI_API_KEY", "OPENAI_BASE_URL") {
-        let config = OpenAiConfig { base_url: base, api_key_env: key, ..OpenAiConfig::default() };
-        providers.entry("openai".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Openai(config), env.source(variable)));
+        let config = OpenAiConfig { base_url: base.clone(), api_key_env: key.clone(), ..OpenAiConfig::default() };
+        let known = providers.entry("openai".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Openai(config), env.source(variable)));
+        if let ProviderConfig::Openai(config) = &mut known.value {
+            direct(base, key, &mut config.base_url, &mut config.api_key_env);
+        }
     }
     check_mode(env)?;
     if let Some((key, base, variable)) = variables(env, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL") {
-        let config = AnthropicConfig { base_url: base, api_key_env: key, ..AnthropicConfig::default() };
-        providers.entry("anthropic".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Anthropic(config), env.source(variable)));
+        let config = AnthropicConfig { base_url: base.clone(), api_key_env: key.clone(), ..AnthropicConfig::default() };
+        let known = providers.entry("anthropic".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Anthropic(config), env.source(variable)));
+        if let ProviderConfig::Anthropic(config) = &mut known.value {
+            direct(base, key, &mut config.base_url, &mut config.api_key_env);
+        }
     }
     Ok(())
 }
@@ -30,6 +36,14 @@ fn variables<'a>(env: &Environment, key: &'a str, base: &'a str) -> Option<(Opti
     let has_key = env.get(key).is_some();
     let variable = if has_key { key } else { base };
     (has_key || address.is_some()).then(|| (has_key.then(|| key.to_owned()), address, variable))
+}
+
+/// An address in a variable takes the place of that of a table, as variables do; and the key beside it goes there, unless the table names another one.
+fn direct(base: Option<String>, key: Option<String>, base_url: &mut Option<String>, api_key_env: &mut Option<String>) {
+    if let Some(base) = base {
+        *base_url = Some(base);
+        *api_key_env = api_key_env.take().or(key);
+    }
 }
 
 /// `CLAUDE_MODE`: how Claude is asked. What this release cannot do is an error, never ignored.

@@ -136,7 +136,8 @@ fn step(board: &Board, place: usize, row: &Row, now: Time, width: usize, color: 
         left.push_str(&format!(" (attempt {})", row.attempt));
     }
     let live = matches!(row.status, StepStatus::Running | StepStatus::Waiting);
-    let note = if live && !row.tail.is_empty() && row.note.is_empty() { &row.tail } else { &row.note };
+    let writes = live && !row.tail.is_empty() && row.note.is_empty();
+    let note = if writes { &row.tail } else { &row.note };
     let mut right = Vec::new();
     if width >= NARROW && row.charged.calls > 0 {
         let word = if row.simulated { " simulated" } else { "" };
@@ -145,7 +146,11 @@ fn step(board: &Board, place: usize, row: &Row, now: Time, width: usize, color: 
     if let Some(started) = row.started_at {
         right.push(elapsed(started, row.ended_at.unwrap_or(now)));
     }
-    line(&left, note, &right.join("  "), width, (style(row.status), "2"), color)
+    let right = right.join("  ");
+    // Of what is being written the end is new.
+    let room = width.saturating_sub(left.width() + right.width() + usize::from(!right.is_empty()) + 2);
+    let end = if writes { cut_front(note, room) } else { note.clone() };
+    line(&left, &end, &right, width, (style(row.status), "2"), color)
 }
 
 /// The lines that join a step to the group that it stands in.
@@ -193,6 +198,12 @@ fn visible(line: &str) -> usize {
     let mut parts = line.split("\x1b[");
     let first = parts.next().unwrap_or_default().width();
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| text.width())).sum::<usize>()
+}
+
+/// As much of the end of the text as fits, with an ellipsis where something is missing.
+fn cut_front(text: &str, width: usize) -> String {
+    let backwards: String = text.chars().rev().collect();
+    cut(&backwards, width).chars().rev().collect()
 }
 
 /// As much of the text as fits, with an ellipsis where something is missing.

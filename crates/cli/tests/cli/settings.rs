@@ -134,6 +134,25 @@ fn the_simulator_costs_what_it_is_said_to_cost_and_not_what_the_model_costs_that
 }
 
 #[test]
+fn an_address_in_a_variable_takes_the_place_of_that_of_a_table() {
+    let world = World::new();
+    let told = |toml: &str| {
+        world.write("gorgon.toml", toml);
+        let shown = world.run(&["config", "show", "--json"]).exits(0).json();
+        let line = shown["settings"].as_array().unwrap().iter().find(|line| line["name"] == "providers.openai").unwrap().clone();
+        (line["value"]["base_url"].clone(), line["value"]["api_key_env"].clone())
+    };
+    world.write(".env", "OPENAI_BASE_URL=http://127.0.0.1:9/v1\nOPENAI_API_KEY=sk-x\n");
+    let here = serde_json::json!("http://127.0.0.1:9/v1");
+    assert_eq!(told("[providers.openai]\nkind = \"openai\"\nstream = false\n"), (here.clone(), "OPENAI_API_KEY".into()));
+    assert_eq!(told("[providers.openai]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:8/v1\"\napi_key_env = \"MINE\"\n"), (here, "MINE".into()));
+    world.write(".env", "OPENAI_API_KEY=sk-x\n");
+    let there = serde_json::json!("http://127.0.0.1:8/v1");
+    // A key alone goes to OpenAI alone.
+    assert_eq!(told("[providers.openai]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:8/v1\"\n"), (there, serde_json::Value::Null));
+}
+
+#[test]
 fn keys_come_from_the_environment_or_a_file_and_are_never_shown() {
     let world = World::new();
     let names = |world: &World| -> Vec<String> {

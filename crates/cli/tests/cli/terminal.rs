@@ -193,3 +193,21 @@ fn more_steps_than_lines_keep_what_moves_in_sight() {
     let (exit, ended) = terminal.end(&world);
     assert_eq!(exit, 0, "{ended}");
 }
+
+#[test]
+fn what_is_written_piece_by_piece_is_read_as_a_line_and_commands_to_the_terminal_are_not_obeyed() {
+    let world = World::new();
+    let pieces = "until test -e seen; do sleep 0.05; done; printf 'first line\\nThe quick '; sleep 0.1; printf 'brown '; sleep 0.1; printf 'fox\\033[2J jumps'; until test -e over; do sleep 0.05; done";
+    world.write("w.yaml", &format!("name: w\nsteps:\n  - id: says\n    type: shell\n    command: \"{}\"\n", pieces.replace("\\", "\\\\")));
+    let terminal = Terminal::open(&world, 80, &["run", "w.yaml"]);
+    // What is written before anybody watches is in the log alone.
+    terminal.until(&world, "▸ says");
+    world.write("seen", "");
+    terminal.until(&world, "The quick brown fox[2J jumps");
+    world.write("over", "");
+    assert_eq!(terminal.end(&world).0, 0);
+    let (exit, text) = Terminal::open(&world, 80, &["runs", "logs", "@last"]).end(&world);
+    assert_eq!(exit, 0);
+    assert!(text.contains("first line\nThe quick brown fox") && text.contains("[2J jumps"), "{text}");
+    assert!(world.run(&["runs", "logs", "@last"]).exits(0).stdout.contains("fox\u{1b}[2J jumps"), "a pipe gets it as it is");
+}

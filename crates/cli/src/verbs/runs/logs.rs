@@ -1,5 +1,7 @@
 //! `gorgon runs logs`
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use gorgon_api::Log;
 use gorgon_core::diagnostic::Code;
@@ -7,6 +9,7 @@ use gorgon_core::diagnostic::Code;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::report::shown;
 use crate::session::{Purpose, Session};
 
 /// Print what the steps of a run wrote.
@@ -55,7 +58,9 @@ impl Logs {
             printer.say(format!("== {}", log.name.strip_suffix(".log").unwrap_or(&log.name)));
             let lines: Vec<&str> = log.text.lines().collect();
             let first = self.lines.map_or(0, |last| lines.len().saturating_sub(last));
-            lines[first..].iter().for_each(|line| printer.data(line));
+            // A terminal would obey what it says; a file gets it as it is.
+            let on_terminal = std::io::stdout().is_terminal();
+            lines[first..].iter().for_each(|line| printer.data(if on_terminal { shown(line) } else { (*line).to_owned() }));
         }
         Ok(Exit::Done)
     }
