@@ -1,9 +1,11 @@
 //! The way to runs: a client of whoever holds the store, or of this process, which then holds it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gorgon_api::{Run, Time};
 use gorgon_client::{Client, Error};
+use gorgon_core::diagnostic::Code;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -48,6 +50,8 @@ pub(crate) struct Session<'a> {
     /// When this command began to reach for the store.
     pub(crate) opened_at: Time,
     holder: Option<Box<Holder>>,
+    /// Who holds the store, if it is another process that says so.
+    other: Option<gorgon_api::Holder>,
     purpose: Purpose,
     /// Listened to before this process can become the holder: from then on something may be in flight that an interrupt must not just leave.
     interrupts: Option<Interrupts>,
@@ -61,16 +65,30 @@ impl<'a> Session<'a> {
     pub(crate) async fn with(context: &'a Context, settings: Settings, purpose: Purpose) -> Result<Self, Fault> {
         let opened_at = Time::now();
         let mut interrupts = matches!(purpose, Purpose::Work | Purpose::Ephemeral).then(Interrupts::listen).transpose()?;
-        let (client, holder) = tokio::select! {
+        let Reached { client, holder, other } = tokio::select! {
             reached = reach(&settings, purpose) => reached?,
             () = second(&mut interrupts) => leave(None),
         };
-        Ok(Self { client, settings, context, opened_at, holder, purpose, interrupts })
+        Ok(Self { client, settings, context, opened_at, holder, other, purpose, interrupts })
     }
 
     /// A session with a holder that is known to answer.
-    pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client) -> Self {
-        Self { client, settings, context, opened_at: Time::now(), holder: None, purpose: Purpose::Work, interrupts: None }
+    pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client, other: Option<gorgon_api::Holder>) -> Self {
+        Self { client, settings, context, opened_at: Time::now(), holder: None, other, purpose: Purpose::Work, interrupts: None }
+    }
+
+    /// Before something new begins: whoever holds the store works by its own settings. Where those are not ours, what was to be limited here would not be.
+    pub(crate) fn check_settings(&self) -> Result<(), Fault> {
+        let Some(other) = &self.other else { return Ok(()) };
+        let ours = self.settings.fingerprints();
+        let names: BTreeSet<&String> = ours.keys().chain(other.settings.keys()).collect();
+        let differ: Vec<&str> = names.into_iter().filter(|name| ours.get(*name) != other.settings.get(*name)).map(String::as_str).collect();
+        if differ.is_empty() {
+            return Ok(());
+        }
+        let message = format!("process {} holds the data directory and works by other settings: {}", other.pid, differ.join(", "));
+        Err(Fault::new(Code::StoreHeld, message)
+            .help("let it end first, or give these settings a data directory of their own by GORGON_DATA_DIR or --data-dir"))
     }
 
     /// Finds the way again, after the holder went away.
@@ -79,7 +97,8 @@ impl<'a> Session<'a> {
             // It is we who went away: the store is closed.
             holder.close().await;
         }
-        (self.client, self.holder) = unless_left(&mut self.interrupts, None, reach(&self.settings, self.purpose)).await?;
+        let reached = unless_left(&mut self.interrupts, None, reach(&self.settings, self.purpose)).await?;
+        (self.client, self.holder, self.other) = (reached.client, reached.holder, reached.other);
         Ok(())
     }
 
@@ -169,26 +188,42 @@ fn leave(holder: Option<&Holder>) -> ! {
     std::process::exit(i32::from(Exit::Interrupted.number()))
 }
 
-async fn reach(settings: &Settings, purpose: Purpose) -> Result<(Client, Option<Box<Holder>>), Fault> {
+/// The way to whoever holds the store.
+struct Reached {
+    client: Client,
+    holder: Option<Box<Holder>>,
+    other: Option<gorgon_api::Holder>,
+}
+
+impl Reached {
+    fn ours(holder: Box<Holder>) -> Self {
+        Self { client: holder.client(), holder: Some(holder), other: None }
+    }
+}
+
+async fn reach(settings: &Settings, purpose: Purpose) -> Result<Reached, Fault> {
     if purpose == Purpose::Ephemeral || (purpose == Purpose::Look && !settings.database.value.exists()) {
-        let holder = open_memory(settings, purpose == Purpose::Ephemeral).await?;
-        return Ok((holder.client(), Some(Box::new(holder))));
+        return Ok(Reached::ours(Box::new(open_memory(settings, purpose == Purpose::Ephemeral).await?)));
     }
     let socket = socket_path(&settings.data_dir.value)?;
     let client = Client::unix(&socket);
     let started = Instant::now();
     let mut pause = PAUSE.0;
     loop {
-        if client.ping().await.is_ok() {
-            return Ok((client, None));
+        // A process that was stopped still has its socket, and answers nothing.
+        match tokio::time::timeout(PATIENCE.saturating_sub(started.elapsed()), client.holder()).await {
+            Ok(Ok(other)) => return Ok(Reached { client, holder: None, other: Some(other) }),
+            Ok(Err(Error::Problem(_))) => return Ok(Reached { client, holder: None, other: None }),
+            Ok(Err(_)) | Err(_) => {}
         }
         let public = (purpose == Purpose::Work).then_some(socket.as_path());
         match open_store(settings, public, FOREGROUND, purpose == Purpose::Work).await? {
-            OpenOutcome::Ours(holder) => return Ok((holder.client(), Some(holder))),
+            OpenOutcome::Ours(holder) => return Ok(Reached::ours(holder)),
             // It is about to listen, or about to let go.
             OpenOutcome::Held(held) if started.elapsed() > PATIENCE => {
                 let fault = Fault::from(held.0);
-                return Err(fault.help("end that process, or name another data directory by GORGON_DATA_DIR or --data-dir"));
+                let help = "it does not answer: let it go on (`fg`, if it was stopped), end it, or name another data directory by GORGON_DATA_DIR or --data-dir";
+                return Err(fault.help(help));
             }
             OpenOutcome::Held(_) => {}
         }

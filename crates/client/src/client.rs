@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, Logs, Problem, RUNS, Run, RunList, RunQuery, RunView};
+use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, HOLDER, Holder, Logs, Problem, RUNS, Run, RunList, RunQuery, RunView};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -33,13 +33,12 @@ impl Client {
         self.connections.socket()
     }
 
-    /// Whether somebody listens.
+    /// Who holds the store.
     ///
     /// # Errors
-    /// Nobody does.
-    pub async fn ping(&self) -> Result<(), Error> {
-        let unreachable = |source| Error::Unreachable { place: self.socket().display().to_string(), source };
-        tokio::net::UnixStream::connect(self.socket()).await.map(drop).map_err(unreachable)
+    /// Nobody answers, or a release that does not say.
+    pub async fn holder(&self) -> Result<Holder, Error> {
+        self.get(HOLDER).await
     }
 
     /// Starts a run.

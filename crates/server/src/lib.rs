@@ -1,4 +1,4 @@
-//! The HTTP surface of the engine: `/v1/runs`, over a Unix socket.
+//! The HTTP surface of the engine: `/v1/runs` and `/v1/holder`, over a Unix socket.
 //!
 //! One file per family of handlers; errors become problem details in one place. It holds no rule of its own: what may be done, the engine says.
 #![warn(missing_docs)]
@@ -7,10 +7,17 @@ mod problem;
 mod runs;
 mod serve;
 
-use axum::Router;
+use axum::routing::get;
+use axum::{Json, Router};
+use gorgon_api::{HOLDER, Holder};
 use gorgon_engine::Engine;
 
 pub use self::serve::serve_unix;
+
+/// The route by which whoever holds the store says who it is.
+pub fn about(holder: Holder) -> Router {
+    Router::new().route(HOLDER, get(async move || Json(holder.clone())))
+}
 
 /// The routes.
 pub fn router(engine: Engine) -> Router {

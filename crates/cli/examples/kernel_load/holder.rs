@@ -40,7 +40,7 @@ impl Holder {
             .spawn()?;
         let client = Client::unix(data.join("gorgon.sock"));
         let started = Instant::now();
-        while client.ping().await.is_err() {
+        while client.holder().await.is_err() {
             if started.elapsed() > Duration::from_secs(60) {
                 bail!("the holder does not answer; see {}", folder.join("holder.log").display());
             }

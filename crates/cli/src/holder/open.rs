@@ -110,7 +110,8 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     set_limits(&engine, settings).await?;
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
-    let router = gorgon_server::router(engine.clone());
+    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints() };
+    let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about));
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
     Ok(Holder { engine, socket, stop, server, folder, leftovers })
 }

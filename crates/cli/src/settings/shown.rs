@@ -1,5 +1,8 @@
 //! Settings as lines: name, value, where from. Of keys only that they are set.
 
+use std::collections::BTreeMap;
+
+use gorgon_core::ids::ContentHash;
 use gorgon_core::money::{Meter, Model, show_usd};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,6 +61,14 @@ impl Settings {
             line(&format!("models.{name}"), shown_model(&model.value), model.source.to_string());
         }
         lines
+    }
+
+    /// The settings that decide what runs may do and what they cost, by name, each by the hash of its value. Who may answer, for how much, and what is
+    /// reached are those of the process that holds the store; all others go with the run.
+    pub(crate) fn fingerprints(&self) -> BTreeMap<String, ContentHash> {
+        let counts = |name: &str| ["budget.", "http.", "models.", "providers."].iter().any(|group| name.starts_with(group));
+        let lines = self.shown().into_iter().filter(|line| counts(&line.name) && !line.value.is_null());
+        lines.map(|line| (line.name, ContentHash::of(line.value.to_string().as_bytes()))).collect()
     }
 
     /// Variables that begin as ours do and are none of them: most likely misspelled.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gorgon_api::Run;
-use gorgon_client::Client;
+use gorgon_client::{Client, Error};
 use gorgon_core::diagnostic::Code;
 
 use crate::context::Context;
@@ -21,14 +21,18 @@ pub(super) async fn session(context: &Context, settings: Settings) -> Result<Ses
     spawn(&settings)?;
     let client = Client::unix(socket_path(&settings.data_dir.value)?);
     let started = Instant::now();
-    while client.ping().await.is_err() {
+    loop {
+        match tokio::time::timeout(PATIENCE.saturating_sub(started.elapsed()), client.holder()).await {
+            Ok(Ok(other)) => return Ok(Session::of_client(context, settings, client, Some(other))),
+            Ok(Err(Error::Problem(_))) => return Ok(Session::of_client(context, settings, client, None)),
+            Ok(Err(_)) | Err(_) => {}
+        }
         if started.elapsed() > PATIENCE {
             let log = settings.data_dir.value.join(LOG);
             return Err(Fault::new(Code::StoreHeld, "the background process does not answer").help(format!("see {}", log.display())));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Ok(Session::of_client(context, settings, client))
 }
 
 /// Says what runs in the background, and how to see it.

@@ -1,6 +1,7 @@
 //! `gorgon doctor`
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use gorgon_api::RunQuery;
@@ -17,6 +18,9 @@ use crate::settings::Settings;
 
 /// Below this there is no room for a long run.
 const FREE_BYTES_MIN: u64 = 256 << 20;
+
+/// How long whoever holds the store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Check what runs need: settings, data directory, disk, store, providers.
 #[derive(Debug, Args)]
@@ -98,7 +102,7 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
     // Looking must not make the folder.
     let socket = settings.data_dir.value.is_dir().then(|| socket_path(&settings.data_dir.value));
     let held = match socket {
-        Some(Ok(socket)) => Client::unix(socket).ping().await.is_ok(),
+        Some(Ok(socket)) => matches!(tokio::time::timeout(PATIENCE, Client::unix(socket).holder()).await, Ok(Ok(_))),
         Some(Err(_)) | None => false,
     };
     let looked = match Session::with(context, settings.clone(), Purpose::Look).await {

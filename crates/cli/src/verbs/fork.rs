@@ -104,6 +104,7 @@ impl Fork {
         if self.dry_run {
             return Ok(None);
         }
+        session.check_settings()?;
         fork.dry_run = false;
         Ok(session.send(async |client| client.fork(&id, &fork).await).await.map_err(locate)?.run)
     }

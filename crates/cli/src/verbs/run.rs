@@ -100,6 +100,7 @@ impl RunVerb {
     }
 
     async fn go(&self, session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
+        session.check_settings()?;
         remind(session, create).await?;
         let run = start(session, workflow, create).await?;
         self.flags.going.on(session, run, Told::Nothing).await
@@ -112,6 +113,7 @@ async fn start(session: &mut Session<'_>, workflow: &Workflow, create: &CreateRu
 
 async fn leave(context: &Context, settings: Settings, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
     let mut session = detached::session(context, settings).await?;
+    session.check_settings()?;
     let run = start(&mut session, workflow, create).await?;
     detached::tell(context, &run);
     Ok(Exit::Done)

@@ -237,3 +237,39 @@ fn a_background_holder_ends_when_there_is_no_work() {
     finish(holder).exits(0);
     assert!(!world.root().join("home/.local/state/gorgon/gorgon.sock").exists());
 }
+
+#[test]
+fn whoever_works_by_other_settings_begins_nothing() {
+    let world = World::new();
+    world.write("gorgon.toml", "[budget]\nmax_cost_usd = 5\n");
+    world.write("slow.yaml", "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done'}\n");
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: shell, command: 'true'}\n");
+    let holder = world.start(&["run", "slow.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.run(&["run", "w.yaml"]).exits(0);
+    let fork = ["fork", "@last", "--from", "a"];
+    world.write("gorgon.toml", "[budget]\nmax_cost_usd = 0.03\n\n[http]\nallow_private = [\"127.0.0.1\"]\n");
+    for call in [&["run", "w.yaml"][..], &["run", "w.yaml", "--detach"], &fork] {
+        world.run(call).exits(5).says("works by other settings: budget.max_cost_usd, http.allow_private").says("let it end first");
+    }
+    // What is there already goes by the settings of whoever holds it, and is looked at and answered from anywhere.
+    world.run(&["runs", "list"]).exits(0);
+    world.run(&["run", "w.yaml", "--ephemeral"]).exits(0);
+    world.write("over", "");
+    finish(holder).exits(0);
+    world.run(&["run", "w.yaml"]).exits(0);
+}
+
+#[test]
+fn a_holder_that_was_stopped_is_named_and_not_waited_for_for_ever() {
+    let world = World::new();
+    world.write("slow.yaml", "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done'}\n");
+    let holder = world.start(&["run", "slow.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    signal(&holder, rustix::process::Signal::STOP);
+    let told = world.run(&["runs", "list"]);
+    signal(&holder, rustix::process::Signal::CONT);
+    told.exits(5).says(&holder.id().to_string()).says("`fg`, if it was stopped");
+    world.write("over", "");
+    finish(holder).exits(0);
+}

@@ -1,0 +1,18 @@
+//! `GET /v1/holder`: who holds the store.
+
+use std::collections::BTreeMap;
+
+use gorgon_core::ids::ContentHash;
+use serde::{Deserialize, Serialize};
+
+/// Where whoever holds the store says so.
+pub const HOLDER: &str = "/v1/holder";
+
+/// Who holds the store, and by which settings it works: those of whoever asks do not count for its runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The settings that decide what runs may do and what they cost, by name; of each the hash of its value as `gorgon config show` has it.
+    pub settings: BTreeMap<String, ContentHash>,
+}
