@@ -124,15 +124,12 @@ codes! {
     CannotFit = "0204", "the plan cannot fit its budget";
     NoProvider = "0205", "no model provider is configured or named";
     UnknownPrice = "0206", "a model without a known price under a dollar limit";
-    UnresolvedValue = "0301", "a reference had no value when its step started";
     StepFailed = "0302", "a step failed";
     StepTimedOut = "0303", "a step took too long";
     RunTimedOut = "0304", "a run took too long";
     BudgetExhausted = "0305", "a budget is exhausted";
     BudgetFrozen = "0306", "a budget is frozen";
-    CallInDoubt = "0307", "a call was in flight when the process died";
     PathEscapes = "0308", "a path leads out of its root";
-    AddressRefused = "0309", "an address may not be called";
     UnknownRun = "0401", "no run has this id";
     AmbiguousRun = "0402", "several runs match";
     NotInThisState = "0403", "the run is in a state in which that cannot be done";

@@ -163,7 +163,12 @@ fn providers(settings: &Settings) -> Vec<Finding> {
     });
     let mut findings: Vec<Finding> = each.collect();
     if let Some(name) = settings.provider.value.as_ref().filter(|name| !settings.providers.contains_key(*name)) {
-        let help = Some(format!("add `[providers.{name}]` to gorgon.toml"));
+        let key = match name.as_str() {
+            "openai" => "set OPENAI_API_KEY, or ",
+            "anthropic" => "set ANTHROPIC_API_KEY, or ",
+            _ => "",
+        };
+        let help = Some(format!("{key}add `[providers.{name}]` to gorgon.toml"));
         findings.push(Finding { what: "default provider".to_owned(), state: State::Odd, detail: format!("`{name}` is not configured"), help });
     }
     findings

@@ -95,9 +95,10 @@ fn steps_that_this_release_cannot_run_are_valid_and_refused_at_start() {
 }
 
 #[test]
-fn a_path_that_leaves_its_root_fails_the_step() {
+fn a_path_that_is_computed_and_leaves_its_root_fails_the_step() {
     let world = World::new();
-    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: files, action: write, path: ../out, content: x}\n");
+    let step = "{id: a, type: files, action: write, path: '${to}', content: x}";
+    world.write("w.yaml", &format!("name: w\ninputs: {{to: {{type: string, default: ../out}}}}\nsteps:\n  - {step}\n"));
     world.run(&["run", "w.yaml"]).exits(1).says("step `a`");
     assert!(!world.root().join("out").exists());
 }
@@ -130,4 +131,33 @@ fn no_workflow_takes_keys_or_settings_for_a_prompt() {
     world.write("roles/README", "");
     std::os::unix::fs::symlink(world.path(".env"), world.path("roles/leak.md")).unwrap();
     world.run(&["agent", "list"]).exits(2).says("a link leads out of the folder");
+}
+
+#[test]
+fn a_path_that_leads_out_is_told_where_it_stands() {
+    let world = World::new();
+    for (action, key, path) in [("read", "path", "../../etc/passwd"), ("list", "path", "/etc"), ("glob", "pattern", "a/../../*")] {
+        world.write("w.yaml", &format!("name: w\nsteps:\n  - {{id: a, type: files, action: {action}, {key}: \"{path}\"}}\n"));
+        world.run(&["validate", "w.yaml"]).exits(2).says("w.yaml:3:").says("error[GOR0308]").says("leads out of the folder of the run");
+        world.run(&["run", "w.yaml"]).exits(2).says("GOR0308");
+    }
+    world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: files, action: read, path: \"a/../w.yaml\"}\n");
+    world.run(&["validate", "w.yaml"]).exits(0);
+}
+
+#[test]
+fn a_model_that_nobody_named_is_told_before_anything_is_done() {
+    let world = World::new();
+    world.write("gorgon.toml", "[providers.local]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n");
+    let text = |provider: &str| {
+        format!(
+            "name: w\nsteps:\n  - {{id: first, type: shell, command: 'touch done'}}\n  - {{id: a, type: agent, provider: {provider}, prompt: hi}}\n"
+        )
+    };
+    world.write("w.yaml", &text("local"));
+    world.run(&["run", "w.yaml"]).exits(2).says("GOR0205").says("step `a` asks the provider `local`, and no model is named").says("--model");
+    world.write("w.yaml", &text("anthropic"));
+    world.run(&["run", "w.yaml"]).exits(2).says("GOR0205").says("set ANTHROPIC_API_KEY");
+    assert!(!world.path("done").exists());
+    nothing_is_left(&world);
 }

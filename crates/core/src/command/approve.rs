@@ -47,22 +47,27 @@ impl Decider<'_> {
 
     /// The approval that is meant.
     fn pending(&self, decision: &Decision) -> Result<PendingApproval, Rejection> {
-        let mut pending = self.state.pending_approvals();
-        if let Some(step) = &decision.step {
-            pending.retain(|p| p.step == *step);
-        }
-        if let Some(item) = decision.item {
-            pending.retain(|p| p.item == item);
-        }
-        match (pending.len(), &decision.step) {
-            (1, _) => Ok(pending.remove(0)),
-            (0, Some(step)) => Err(Rejection::state(format!("step `{step}` does not wait for approval"))),
-            (0, None) => Err(Rejection::state("nothing in this run waits for approval")),
-            (_, _) => {
-                let names: Vec<String> =
-                    pending.iter().map(|p| if p.item == 0 { p.step.to_string() } else { format!("{} --item {}", p.step, p.item) }).collect();
-                Err(Rejection::state(format!("{} approvals wait: {}", names.len(), names.join(", "))).help("name one of them"))
+        let all = self.state.pending_approvals();
+        let meant =
+            |p: &&PendingApproval| decision.step.as_ref().is_none_or(|step| p.step == *step) && decision.item.is_none_or(|item| p.item == item);
+        let wanted: Vec<&PendingApproval> = all.iter().filter(meant).collect();
+        // An element is named where it is one of several, and where its number is wanted.
+        let of_several = |p: &PendingApproval| p.item > 0 || all.iter().filter(|other| other.step == p.step).count() > 1;
+        let name = |p: &PendingApproval| if of_several(p) { format!("{} --item {}", p.step, p.item) } else { p.step.to_string() };
+        let names = |some: &[&PendingApproval]| some.iter().map(|p| name(p)).collect::<Vec<_>>().join(", ");
+        match (wanted.as_slice(), &decision.step) {
+            ([one], _) => Ok((*one).clone()),
+            ([], _) if all.is_empty() => Err(Rejection::state("nothing in this run waits for approval")),
+            ([], step) => {
+                let what = match (step, decision.item) {
+                    (Some(step), Some(item)) => format!("element {item} of step `{step}`"),
+                    (Some(step), None) => format!("step `{step}`"),
+                    (None, item) => format!("an element {}", item.unwrap_or_default()),
+                };
+                let waiting = names(&all.iter().collect::<Vec<_>>());
+                Err(Rejection::state(format!("{what} does not wait for approval")).help(format!("what waits: {waiting}")))
             }
+            (several, _) => Err(Rejection::state(format!("{} approvals wait: {}", several.len(), names(several))).help("name one of them")),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::event::{EDITION, Event, RunCreated, Start};
 use crate::fork::Fork;
 use crate::ids::{ContentHash, RunId, StepId};
-use crate::money::{Meter, PriceTable};
+use crate::money::{Meter, PriceTable, SIMULATED};
 use crate::payload::Payload;
 use crate::plan::{self, Cost, Node, Program, Verdict};
 use crate::step::ModelChoice;
@@ -138,8 +138,10 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
     inputs
 }
 
+/// How to come to a provider.
+const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
+
 fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice, providers: &[String], problems: &mut Vec<Diagnostic>) {
-    const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
     for node in nodes.filter(|node| node.kind.name() == "agent") {
         let place = format!("steps.{}", node.step.id);
         match models.provider(&node.step.params) {
@@ -150,15 +152,29 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
             Some(name) if name.contains("${") || name.contains("{{") => {}
             Some(name) if !providers.iter().any(|known| known == name) => problems.push(
                 Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id))
-                    .help(CURE),
+                    .help(cure(name)),
+            ),
+            Some(name) if name != SIMULATED && models.model(&node.step.params).is_none() => problems.push(
+                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, and no model is named", node.step.id))
+                    .help("name one by `model:` in the file, by `--model`, or by `model` under `[defaults]` in gorgon.toml"),
             ),
             Some(_) => {}
         }
         for (name, _) in crate::step::hops(&node.step.params, models).into_iter().filter(|(name, _)| !providers.iter().any(|known| known == name)) {
             let message = format!("step `{}` falls back on the provider `{name}`, which is not configured", node.step.id);
-            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(CURE));
+            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(cure(name)));
         }
     }
+}
+
+/// How a provider comes to be configured: two are by their key alone.
+fn cure(provider: &str) -> String {
+    let variable = match provider {
+        "openai" => "OPENAI_API_KEY",
+        "anthropic" => "ANTHROPIC_API_KEY",
+        _ => return CURE.to_owned(),
+    };
+    format!("set {variable}, in the environment or in a file `.env` here; or {CURE}")
 }
 
 /// Whose budget a plan is held against.

@@ -69,6 +69,15 @@ impl StepKind for Files {
         for key in needs.iter().filter(|key| !step.params.contains_key(**key)) {
             problems.push(Diagnostic::error(Code::MissingKey, "params", format!("step `{}` needs `{key}` for this action", step.id)));
         }
+        // What is computed is judged when it is known; what stands there, now.
+        for key in ["path", "pattern"] {
+            let written = step.params.get(key).and_then(Value::as_str).filter(|text| !text.contains("${") && !text.contains("{{"));
+            if let Some(path) = written.filter(|path| leads_out(path)) {
+                let message = format!("the path `{path}` of step `{}` leads out of the folder of the run", step.id);
+                let problem = Diagnostic::error(Code::PathEscapes, format!("params.{key}"), message);
+                problems.push(problem.help("name a file below that folder, without `..` above it and without a `/` at the beginning"));
+            }
+        }
     }
 
     fn next(&self, cx: &StepCx<'_>, journal: &[Outcome]) -> Next {
@@ -120,4 +129,18 @@ fn request(params: Params) -> Result<FileRequest, Failure> {
         },
         other => return Err(Failure::new(FailureClass::Invalid, format!("there is no file action `{other}`"))),
     })
+}
+
+/// Whether a path leads out of its root by its text alone.
+fn leads_out(path: &str) -> bool {
+    let mut depth = 0_i64;
+    path.starts_with('/')
+        || path.split('/').any(|part| {
+            depth += match part {
+                "" | "." => 0,
+                ".." => -1,
+                _ => 1,
+            };
+            depth < 0
+        })
 }

@@ -273,3 +273,13 @@ fn a_condition_is_judged_before_anybody_is_asked() {
     run.pass(1_000);
     assert_eq!((run.status(), run.failure("a").message.as_str()), (RunStatus::Failed, "nobody decided on its approval in time"));
 }
+
+#[test]
+fn whoever_names_the_wrong_one_hears_what_waits() {
+    let mut run = Harness::start(workflow(vec![shell("f", "echo ${item}").over(json!([1, 2, 3]), 3).asks_for_each("?")]));
+    assert!(run.no(approve("f", None, None)).message.contains("3 approvals wait: f --item 0, f --item 1, f --item 2"));
+    run.ok(approve("f", Some(1), None));
+    let again = run.no(approve("f", Some(1), None));
+    assert_eq!(again.message, "element 1 of step `f` does not wait for approval");
+    assert_eq!(again.help.as_deref(), Some("what waits: f --item 0, f --item 2"));
+}
