@@ -245,6 +245,8 @@ impl Follower {
             session.abandon();
             printer.say(if session.is_ephemeral() {
                 "left at once; nothing of the run is kept, and what was in flight may have been done".to_owned()
+            } else if !session.is_holder() {
+                format!("left; the run goes on in the process that holds the store. To follow it: gorgon watch {}", last_six(&self.id))
             } else {
                 format!("left at once; what was in flight is in doubt. To go on: gorgon resume {}", last_six(&self.id))
             });

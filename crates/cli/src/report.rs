@@ -143,6 +143,14 @@ pub(crate) fn ending(printer: &Printer, run: &Run) {
     }
 }
 
+/// As [`ending`], of a run that is gone with this process.
+pub(crate) fn ending_of_ephemeral(printer: &Printer, run: &Run) {
+    failures(printer, run);
+    if !way_on(run).is_empty() {
+        printer.say("  nothing of an ephemeral run is kept: to go on with one, or to answer it later, run it without `--ephemeral`");
+    }
+}
+
 fn failures(printer: &Printer, run: &Run) {
     let Some(error) = &run.error else {
         for step in &run.steps {
@@ -223,8 +231,10 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Paused if run.is_out_of_budget() => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
         RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
         RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
-        RunStatus::Failed if run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
-            vec![format!("  to see how far it came: gorgon runs show {id}")]
+        RunStatus::Failed if run.retryable && run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
+            std::iter::once(format!("  to go on where it was stopped, with its time counted anew: gorgon retry {id}"))
+                .chain(repeated(run).map(|line| format!("    {line}")))
+                .collect()
         }
         RunStatus::Failed | RunStatus::Partial if run.retryable => std::iter::once(format!("  to try the failed steps again: gorgon retry {id}"))
             .chain(repeated(run).map(|line| format!("    {line}")))

@@ -47,7 +47,7 @@ async fn given<B: Serialize + Sync>(session: &mut Session<'_>, run: &str, name: 
     let told = Told::before(session, &run);
     let how = Follow { view: view(context, false), owned: true, stays: false, asks: context.printer.is_interactive(), told };
     let (run, end) = follow(session, run, how).await?;
-    tell(context, &run, end, false);
+    tell(session, &run, end, false);
     Ok(end.exit(&run))
 }
 

@@ -101,6 +101,10 @@ impl Fork {
         let locate = |fault: Fault| if let Some(workflow) = &workflow { workflow.locate(fault) } else { fault };
         let look = session.ask(async |client| client.fork(&id, &fork).await).await.map_err(locate)?;
         tell(&context.printer, &origin.run, &look, self.dry_run);
+        let asks_nobody = look.cost.upper.is_some_and(|most| most.calls == 0);
+        if asks_nobody && (self.models.model.is_some() || self.models.provider.is_some()) && !context.printer.json {
+            context.printer.say("nobody is asked any more: another model answers only what is not kept, as from `--from STEP` on");
+        }
         if self.dry_run {
             return Ok(None);
         }

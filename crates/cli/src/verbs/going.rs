@@ -36,7 +36,7 @@ impl Going {
         // Whatever broke, the run is where it was.
         let (run, end) =
             followed.map_err(|fault| if fault.help.is_none() { fault.help(format!("then go on: gorgon resume {short}")) } else { fault })?;
-        tell(context, &run, end, self.events);
+        tell(session, &run, end, self.events);
         Ok(end.exit(&run))
     }
 }
@@ -56,7 +56,8 @@ pub(crate) fn view(context: &Context, events: bool) -> View {
 }
 
 /// How a run ended, or why it is left.
-pub(crate) fn tell(context: &Context, run: &Run, end: End, events: bool) {
+pub(crate) fn tell(session: &Session<'_>, run: &Run, end: End, events: bool) {
+    let context = session.context;
     let printer = &context.printer;
     if printer.json && !events {
         printer.document(run);
@@ -72,6 +73,9 @@ pub(crate) fn tell(context: &Context, run: &Run, end: End, events: bool) {
     }
     if run.steps.iter().any(|step| step.unpriced > 0) {
         printer.say("  what a model costs is known once gorgon.toml says it, under `[models.NAME]`: then a limit in dollars holds as well");
+    }
+    if session.is_ephemeral() {
+        return report::ending_of_ephemeral(printer, run);
     }
     report::ending(printer, run);
     if end == End::Interrupted && !run.status.is_terminal() && run.status != gorgon_core::run::RunStatus::Paused {

@@ -40,7 +40,7 @@ impl Watch {
         if matches!(end, End::Interrupted | End::Unread) {
             return Ok(end.exit(&run));
         }
-        tell(context, &run, end, self.events);
+        tell(session, &run, end, self.events);
         Ok(end.exit(&run))
     }
 }

@@ -3,6 +3,7 @@
 use gorgon_api::Time;
 use gorgon_core::event::{DoubtVerdict, Event, Instead, ItemRef};
 use gorgon_core::ids::{CallId, StepId};
+use gorgon_core::run::RunStatus;
 use gorgon_core::step::Wait;
 
 use crate::board::{Board, first_line};
@@ -59,12 +60,15 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             format!("step {} attempt {attempt} failed: {message}; again in {pause}", named(board, item))
         }
         Event::ItemFailed { step, item, failure } => format!("step {step}[{item}] failed: {}", shown(&first_line(&failure.message))),
+        Event::CallDoubted { call, verdict: DoubtVerdict::Leave, evidence, .. } => {
+            format!("step {} leaves a call in doubt, as the run is ending: {}", named_call(board, call), shown(&first_line(evidence)))
+        }
         Event::CallDoubted { call, verdict, .. } => {
             let then = match verdict {
                 DoubtVerdict::Redo => "it is made again",
                 DoubtVerdict::Fail => "its attempt counts as failed",
                 DoubtVerdict::Ask => "somebody has to say what became of it",
-                DoubtVerdict::Leave => "the run is ending",
+                DoubtVerdict::Leave => return None,
             };
             format!("step {} was in flight when its process died: {then}", call.step)
         }
@@ -94,6 +98,9 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::Reopened { steps, keep, by } => {
             let all: Vec<&str> = keep.iter().chain(steps).map(StepId::as_str).collect();
             format!("steps opened again by {by}: {}", all.join(", "))
+        }
+        Event::RunFinished { status: RunStatus::Cancelled, failure: Some(failure), .. } => {
+            format!("run cancelled {}: {}", elapsed(board.created_at, at), shown(&first_line(&failure.message)))
         }
         Event::RunFinished { status, .. } => format!("run {} {}", status.word(), elapsed(board.created_at, at)),
         Event::CallStarted(started) => {

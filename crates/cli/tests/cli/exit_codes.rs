@@ -31,8 +31,10 @@ fn failed_partial_and_cancelled_are_1() {
     world.run(&["retry", "@last"]).exits(1).says("runs again, though it had succeeded, whole or in part: b");
     world.write("asks.yaml", ASKS);
     world.run(&["run", "asks.yaml"]).exits(4);
-    world.run(&["cancel", "@last"]).exits(0);
+    world.run(&["run", "asks.yaml", "--ephemeral"]).exits(4).says("nothing of an ephemeral run is kept");
+    world.run(&["cancel", "@last", "--reason", "not today"]).exits(0);
     world.run(&["watch", "@last"]).exits(1);
+    world.run(&["runs", "show", "@last"]).exits(0).says("cancelled by").says("not today");
 }
 
 #[test]

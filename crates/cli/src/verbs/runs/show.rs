@@ -7,6 +7,7 @@ use gorgon_api::{Export, Run, RunStep, Time, Waiting};
 use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
 use gorgon_core::ids::CallId;
 use gorgon_core::money::{Amounts, show_usd};
+use gorgon_core::run::RunStatus;
 
 use crate::board::first_line;
 use crate::context::Context;
@@ -48,6 +49,7 @@ impl Show {
         doubts(printer, &export);
         budget(printer, &export.run);
         printer.data(report::cost_of(&export.run));
+        cancelled(printer, &export);
         report::outputs(printer, &export.run);
         report::ending(printer, &export.run);
         if session.is_alone() && !export.run.status.is_terminal() && !export.run.needs_somebody() {
@@ -146,6 +148,15 @@ fn doubts(printer: &Printer, export: &Export) {
                 printer.data(format!("    asked for: {}", shown(asked)));
             }
         }
+    }
+}
+
+/// Who ended it, and why.
+fn cancelled(printer: &Printer, export: &Export) {
+    let events = export.events.iter().rev().filter_map(|frame| frame.events().ok());
+    let last = events.flatten().find_map(|event| if let Event::RunFinished { failure, .. } = event { Some(failure) } else { None });
+    if let (RunStatus::Cancelled, Some(Some(failure))) = (export.run.status, last) {
+        printer.data(shown(&failure.message));
     }
 }
 
