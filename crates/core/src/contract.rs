@@ -135,10 +135,15 @@ impl Contract {
         if finish_reason == "length" {
             return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete: raise it, or ask for less");
         }
-        let mut mends = Vec::new();
         let whole = finish_reason == "stop";
-        let Some(mut value) = json_text::find(text, whole, &mut mends) else {
-            return fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
+        let mut mends = Vec::new();
+        let found = json_text::find(text, whole, &mut mends);
+        // Where only rules are given, and none of them looks into JSON, a text is an answer as it is.
+        let is_text = found.is_none() || !mends.is_empty();
+        let of_text = || is_text.then(|| self.read_text(text)).flatten();
+        let Some(mut value) = found else {
+            let told = || fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
+            return of_text().unwrap_or_else(told);
         };
         let rounded = json_text::rounded(text, &value);
         if !rounded.is_empty() {
@@ -147,8 +152,23 @@ impl Contract {
         if whole && !self.checker.holds(&value) {
             coerce::coerce(&self.schema, &mut value, &mut String::new(), &mut mends);
         }
+        for rule in self.rules.iter().filter(|_| whole) {
+            if let (Err(_), Some(schema)) = (rule.check(&value), rule.wants()) {
+                coerce::coerce(&schema, &mut value, &mut String::new(), &mut mends);
+            }
+        }
         let problems = self.check(&value);
-        if problems.is_empty() { Reading::Holds { value, mends } } else { Reading::Fails { why: Broken::Shape, problems } }
+        if problems.is_empty() {
+            return Reading::Holds { value, mends };
+        }
+        of_text().unwrap_or(Reading::Fails { why: Broken::Shape, problems })
+    }
+
+    /// The answer as the text that it is, if nothing says that it is JSON and every rule holds for it. Scripts were written for what JSON gives.
+    fn read_text(&self, text: &str) -> Option<Reading> {
+        let value = Value::String(text.trim().to_owned());
+        let holds = self.schema == Value::Bool(true) && self.scripts().next().is_none() && self.check(&value).is_empty();
+        holds.then_some(Reading::Holds { value, mends: Vec::new() })
     }
 }
 

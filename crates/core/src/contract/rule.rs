@@ -33,7 +33,11 @@ pub struct Rule {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Schema(Arc<Checker>),
+    Schema {
+        /// What a value is converted to, where that loses nothing.
+        schema: Value,
+        checker: Arc<Checker>,
+    },
     Range {
         property: Option<String>,
         min: Option<f64>,
@@ -72,7 +76,8 @@ impl Rule {
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: String| format!("the rule `{text}` {why}");
         let rest = |prefix: &str| text.trim_start().strip_prefix(prefix).map(str::trim);
-        let schema = |schema: &Value| Checker::new(schema).map(|checker| Kind::Schema(Arc::new(checker))).map_err(&wrong);
+        let schema =
+            |schema: &Value| Checker::new(schema).map(|checker| Kind::Schema { schema: schema.clone(), checker: Arc::new(checker) }).map_err(&wrong);
         let kind = if let Some(rest) = rest("schema:") {
             let value: Value = serde_json::from_str(rest).map_err(|error| wrong(format!("has a schema that is not JSON: {error}")))?;
             schema(&value)?
@@ -120,10 +125,20 @@ impl Rule {
         if let Kind::Script(source) = &self.kind { Some(source) } else { None }
     }
 
+    /// The schema by which a value is converted before it is judged, if the rule says of what type it is.
+    pub(super) fn wants(&self) -> Option<Value> {
+        match &self.kind {
+            Kind::Schema { schema, .. } => Some(schema.clone()),
+            Kind::Range { property: None, .. } => Some(json!({ "type": "number" })),
+            Kind::Range { property: Some(name), .. } => Some(json!({ "properties": { name: { "type": "number" } } })),
+            Kind::Holds(_) | Kind::Script(_) | Kind::Custom => None,
+        }
+    }
+
     /// Whether a value is as it has to be, as far as that can be said here.
     pub(super) fn check(&self, value: &Value) -> Result<(), Problem> {
         match &self.kind {
-            Kind::Schema(checker) => checker.problems(value, 1).pop().map_or(Ok(()), Err),
+            Kind::Schema { checker, .. } => checker.problems(value, 1).pop().map_or(Ok(()), Err),
             Kind::Range { property, min, max } => {
                 let place = property.as_ref().map_or_else(String::new, |name| format!("/{name}"));
                 let fails = |message: String| Err(Problem { path: place.clone(), message });

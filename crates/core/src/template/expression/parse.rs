@@ -10,7 +10,8 @@ use super::super::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSIO
 use super::super::path::{self, Segment};
 use super::super::problem::Problem;
 use super::super::reference::Reference;
-use super::node::{Comparison, Node, Operation};
+use super::calls::Filter;
+use super::node::{Arguments, Comparison, Node, Operation};
 use super::token::{self, Token};
 
 type Parsed<T = Node> = Result<T, Problem>;
@@ -305,12 +306,20 @@ impl Parser<'_> {
             _ => {}
         }
         if self.token == Token::Sign("(") {
-            if name != "range" {
-                return Err(Problem::error(span, format!("there is no function `{name}`"))
-                    .with_help(format!("the only function is `range`; a filter is written `value | {name}`")));
+            if name == "range" {
+                self.advance()?;
+                return Ok(Node::Range(self.items(")")?));
             }
+            let Some(filter) = as_filter(name).and_then(Filter::find) else {
+                return Err(Problem::error(span, format!("there is no function `{name}`"))
+                    .with_help(format!("the functions are `range`, `len`, `str`, `int` and `float`; a filter is written `value | {name}`")));
+            };
             self.advance()?;
-            return Ok(Node::Range(self.items(")")?));
+            let mut items = self.items(")")?;
+            return match (items.pop(), items.is_empty()) {
+                (Some(of), true) => Ok(Node::Filter { of: Box::new(of), filter, arguments: Arguments::default() }),
+                _ => Err(Problem::error(span, format!("`{name}` takes one value"))),
+            };
         }
         self.static_path(name, span.start)
     }
@@ -373,4 +382,15 @@ impl Parser<'_> {
         self.references.push(reference);
         Ok(Node::Reference(self.references.len() - 1))
     }
+}
+
+/// The filter that does what a function of Python does that its people write: `len(x)` is `x | length`.
+fn as_filter(function: &str) -> Option<&'static str> {
+    Some(match function {
+        "len" => "length",
+        "str" => "string",
+        "int" => "int",
+        "float" => "float",
+        _ => return None,
+    })
 }

@@ -302,7 +302,12 @@ fn problems_point_at_their_place() {
         ("n | uper", 4..8, "there is no filter `uper`", Some("did you mean `upper`?")),
         ("text.spilt(' ')", 5..10, "there is no method `spilt`", Some("did you mean `split`?")),
         ("n is od", 5..7, "there is no test `od`", Some("did you mean `odd`?")),
-        ("include('x')", 0..7, "there is no function `include`", Some("the only function is `range`; a filter is written `value | include`")),
+        (
+            "include('x')",
+            0..7,
+            "there is no function `include`",
+            Some("the functions are `range`, `len`, `str`, `int` and `float`; a filter is written `value | include`"),
+        ),
         ("1 2", 2..3, "expected an operator or the end, found `2`", None),
         ("(1, 2)", 2..3, "expected `)`, found `,`", Some("write a list as `[a, b]`")),
         ("text|replace('a')", 5..12, "`replace` takes 2 argument(s), not 1", None),

@@ -147,7 +147,9 @@ impl Parser<'_> {
             self.seek(span.start)?;
             return Err(self.unexpected("the name of a test"));
         };
-        let Some((_, test, count)) = TESTS.iter().find(|(known, ..)| *known == name) else {
+        // As Python spells them.
+        let plain = if ["None", "True", "False"].contains(&name.as_str()) { name.to_ascii_lowercase() } else { name.clone() };
+        let Some((_, test, count)) = TESTS.iter().find(|(known, ..)| *known == plain) else {
             let known = nearest(&name, TESTS.iter().map(|(known, ..)| *known));
             return Err(unknown(span, "test", &name, known));
         };
