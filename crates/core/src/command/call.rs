@@ -43,6 +43,8 @@ enum NoMoney {
     Out { key: BudgetKey, needed: u64, available: u64, frozen: bool },
     /// Nobody knows what it may cost.
     Unpriced(String),
+    /// The conversation has as many tokens as its model takes: it would be paid for in vain, or refused.
+    TooLong { tokens: u64, takes: u64, model: String },
 }
 
 impl Decider<'_> {
@@ -115,6 +117,12 @@ impl Decider<'_> {
                 self.emit(Event::Halted { reason: HaltReason::Budget { key, step, needed, available, frozen } });
                 return Taken::Stop;
             }
+            Err(NoMoney::TooLong { tokens, takes, model }) => {
+                let message = format!(
+                    "the conversation has come to {tokens} tokens, and `{model}` takes {takes}: let its tools give less, or its steps do less each"
+                );
+                return self.fail_item(ix, call.item, Failure::new(FailureClass::Refused, message));
+            }
             Err(NoMoney::Unpriced(model)) => {
                 let message = format!(
                     "nobody said what the model `{model}` costs, and dollars are limited: add `[models.\"{model}\"]` with its prices to gorgon.toml"
@@ -175,8 +183,12 @@ impl Decider<'_> {
         }
         let window = known.and_then(|known| known.input_tokens_max).unwrap_or(u64::MAX);
         let item = self.state.item(ix, call.item);
-        let bound = match item.and_then(|item| Some((item, item.talk.as_ref()?))) {
-            Some((item, talk)) if model.follows => talk.tokens_bound_of(model, call.call, &item.journal),
+        let talk = item.and_then(|item| Some((item, item.talk.as_ref()?))).filter(|_| model.follows);
+        if let Some(tokens) = talk.and_then(|(item, talk)| talk.tokens_told(&item.journal)).filter(|tokens| *tokens >= window) {
+            return Err(NoMoney::TooLong { tokens, takes: window, model: model.model.clone() });
+        }
+        let bound = match talk {
+            Some((item, talk)) => talk.tokens_bound_of(model, call.call, &item.journal),
             _ => model.input_tokens_bound(),
         };
         let input = bound.min(window);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{Message, ModelAnswer, ModelRequest, Outcome, Request};
+use crate::call::{Message, Metering, ModelAnswer, ModelRequest, Outcome, Request};
 
 /// The conversation of an attempt so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +69,14 @@ impl Talk {
             _ => &[],
         };
         asked.iter().cloned().chain([Arc::new(answer.message())]).collect()
+    }
+
+    /// How long the conversation was when its last answer came, in tokens, if that was told: what follows is longer.
+    pub(crate) fn tokens_told(&self, journal: &[Outcome]) -> Option<u64> {
+        match journal.get(self.last.1 as usize)? {
+            Outcome::Succeeded { metering: Metering::Reported(usage), .. } => Some(usage.prompt().saturating_add(usage.output_text)),
+            _ => None,
+        }
     }
 
     /// A bound on the tokens of the prompt of a request that would follow at this place.

@@ -444,6 +444,21 @@ fn a_call_that_was_cut_off_is_neither_made_nor_passed_over() {
 }
 
 #[test]
+fn a_conversation_that_is_longer_than_its_model_takes_is_not_gone_on_with() {
+    let mut run = Harness::start(workflow(vec![worker()]));
+    let window = crate::harness::prices().find("p", "m").unwrap().input_tokens_max.unwrap();
+    let Outcome::Succeeded { value, .. } = wants(&[("t1", "shell", r#"{"command":"ls"}"#)]) else { panic!() };
+    let asked = |tokens: u64| Outcome::Succeeded { value: value.clone(), metering: Metering::Reported(used(tokens, 5)) };
+    run.settle("a", 0, asked(window - 6));
+    run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+    assert_eq!(run.open(), ["a/0/1/2"], "it is below what the model takes");
+    run.settle("a", 0, asked(window - 5));
+    run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+    assert_eq!((run.status(), run.open().len()), (RunStatus::Failed, 0));
+    assert!(run.failure("a").message.contains(&format!("come to {window} tokens")), "{:?}", run.failure("a"));
+}
+
+#[test]
 fn several_outputs_are_keys_of_the_answer() {
     let mut run = Harness::start(workflow(vec![agent("a", "do it").gives(&["title", "body", "model"])]));
     let asked = model(&run);

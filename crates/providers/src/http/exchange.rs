@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use eventsource_stream::{EventStreamError, Eventsource};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 use serde::Serialize;
@@ -162,7 +162,7 @@ async fn listen(response: Response, limits: &Limits<'_>, listener: &mut dyn List
         }
         Err(error) => Err(Unanswered::Broken(causes(error))),
     });
-    let mut events = std::pin::pin!(bytes.eventsource());
+    let mut events = std::pin::pin!(by_lines(bytes).eventsource());
     loop {
         let Ok(event) = tokio::time::timeout(limits.idle, events.next()).await else { return Err(Unanswered::Idle) };
         match event {
@@ -176,6 +176,33 @@ async fn listen(response: Response, limits: &Limits<'_>, listener: &mut dyn List
             Some(Err(error)) => return Err(Unanswered::Broken(error.to_string())),
         }
     }
+}
+
+/// The same bytes, in pieces that end with a line: the parser looks at a line that is not whole yet from its beginning again with each piece, and one of
+/// several megabytes, as a large answer may be, would take it half a minute.
+fn by_lines(bytes: impl Stream<Item = Result<Bytes, Unanswered>>) -> impl Stream<Item = Result<Bytes, Unanswered>> {
+    let begin = (Box::pin(bytes), BytesMut::new(), false);
+    futures_util::stream::unfold(begin, async |(mut bytes, mut held, over)| {
+        if over {
+            return None;
+        }
+        loop {
+            match bytes.next().await {
+                Some(Ok(piece)) => {
+                    let end = piece.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+                    held.extend_from_slice(&piece[..end]);
+                    let whole = if end > 0 { held.split().freeze() } else { Bytes::new() };
+                    held.extend_from_slice(&piece[end..]);
+                    if !whole.is_empty() {
+                        return Some((Ok(whole), (bytes, held, false)));
+                    }
+                }
+                Some(Err(why)) => return Some((Err(why), (bytes, held, true))),
+                None if held.is_empty() => return None,
+                None => return Some((Ok(held.split().freeze()), (bytes, held, true))),
+            }
+        }
+    })
 }
 
 enum End {
@@ -210,4 +237,19 @@ fn causes(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_end_with_a_line_and_nothing_is_lost() {
+        let pieces = ["data: a", "b\ndata", ": c\r", "\n\n", "", "rest", " of it"].map(|piece| Ok(Bytes::from(piece)));
+        let lines: Vec<Bytes> = by_lines(futures_util::stream::iter(pieces)).map(Result::unwrap).collect().await;
+        assert_eq!(lines, ["data: ab\n", "data: c\r", "\n\n", "rest of it"]);
+        let broken = [Ok(Bytes::from("data: a\nhalf")), Err(Unanswered::Broken("gone".to_owned())), Ok(Bytes::from("never\n"))];
+        let found: Vec<_> = by_lines(futures_util::stream::iter(broken)).collect().await;
+        assert!(matches!(found.as_slice(), [Ok(line), Err(Unanswered::Broken(_))] if line == "data: a\n"), "{found:?}");
+    }
 }

@@ -285,7 +285,13 @@ fn model(cx: &mut Lowering<'_>, node: &Node, params: &mut Map) {
     for key in ["fallback_providers", "endpoint", "timeout_seconds"] {
         let said = given(config, key).filter(|node| node.as_list().is_none_or(|list| !list.is_empty()));
         if let Some(node) = said {
-            cx.warning(Code::UnknownKey, &node.span, format!("`{key}` of a node has no effect"), "set it in `gorgon.toml`, or leave it out");
+            let help = match key {
+                "fallback_providers" => {
+                    "`gorgon convert` it, and name who else may answer by `fallbacks: [PROVIDER/MODEL]` of the step; or leave it out"
+                }
+                _ => "set it in `gorgon.toml`, or leave it out",
+            };
+            cx.warning(Code::UnknownKey, &node.span, format!("`{key}` of a node has no effect"), help);
         }
     }
 }
