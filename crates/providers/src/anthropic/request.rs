@@ -135,7 +135,8 @@ fn said(message: &Message) -> Option<Said<'_>> {
 
 fn block(part: &Part) -> Option<Block<'_>> {
     match part {
-        Part::Text(text) if text.is_empty() => None,
+        // This wire refuses a text that says nothing.
+        Part::Text(text) if text.trim().is_empty() => None,
         Part::Text(text) => Some(Block::Own(OwnBlock::Text { text })),
         Part::ToolCall { id, name, arguments } => {
             // What was no JSON object cannot go back as it came: this wire takes objects only. The result says what was wrong with it.
@@ -233,7 +234,7 @@ mod tests {
                     parts: vec![
                         Part::ToolResult { id: "t1".to_owned(), name: "shell".to_owned(), content: "ok".to_owned(), is_error: false },
                         Part::ToolResult { id: "t2".to_owned(), name: "shell".to_owned(), content: "no".to_owned(), is_error: true },
-                        Part::Text(String::new()),
+                        Part::Text(" \n".to_owned()),
                     ],
                 },
                 Message { by: Speaker::Model, parts: vec![Part::Text(String::new())] },

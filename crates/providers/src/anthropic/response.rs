@@ -53,6 +53,7 @@ pub(super) fn read_body(
         }
         "refusal" | "pause" => {}
         "tool_calls" if request.tools.is_empty() => return refuse("called a tool, and was given none"),
+        "tool_calls" if !calls => return refuse("says that it calls a tool, and names none"),
         "length" if text.is_empty() && !calls => {
             return refuse("used up `max_tokens` before the first word of its answer: raise it, for thinking counts inside it");
         }

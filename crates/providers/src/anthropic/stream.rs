@@ -62,6 +62,9 @@ impl<'a> Assembly<'a> {
         if !self.ended {
             return Err("its stream ended before its answer did".to_owned());
         }
+        if self.end.get("stop_reason").and_then(Value::as_str).is_none() {
+            return Err("its stream ended without a word on why".to_owned());
+        }
         let mut blocks = self.blocks;
         // Without a word of its own, a tool's input is what its block began with.
         for (place, arguments) in self.arguments.into_iter().filter(|(_, arguments)| !arguments.is_empty()) {

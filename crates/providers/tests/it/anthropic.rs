@@ -80,6 +80,20 @@ async fn a_signature_that_comes_again_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_none_is_not_taken_for_one() {
+    let [begun, spoken] = said("yes");
+    let [_, stopped] = end(&json!({}));
+    let without = json!({"type": "message_delta", "delta": {"stop_reason": null}, "usage": {"output_tokens": 4}});
+    for events in [vec![start(), begun.clone(), spoken.clone(), stopped.clone()], vec![start(), begun.clone(), spoken.clone(), without, stopped.clone()]] {
+        let (failure, _) = failed(answer_to(&events).await);
+        assert!(failure.message.contains("without a word on why"), "{}", failure.message);
+    }
+    let no_tool = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 4}});
+    let (failure, _) = failed(answer_to(&[start(), begun, spoken, no_tool, stopped]).await);
+    assert!(failure.message.contains("a tool"), "{}", failure.message);
+}
+
+#[tokio::test]
 async fn a_block_that_is_no_object_harms_nobody() {
     for nonsense in [json!("text"), json!([1]), json!(null), json!(7)] {
         let [spoke, spoken] = said("yes");
