@@ -30,7 +30,7 @@ pub(crate) struct Fork {
     /// Keep everything up to and with this append: its `seq` in `gorgon runs events`.
     #[arg(long, value_name = "SEQ", conflicts_with_all = ["from", "updated"])]
     at: Option<u64>,
-    /// Run this step and all that comes after it again.
+    /// Run this step and all that comes after it again; of a step in a loop, the loop from its first round.
     #[arg(long, value_name = "STEP")]
     from: Option<String>,
     /// Run the file as it is now, instead of the text that the run was started from.

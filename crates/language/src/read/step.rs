@@ -177,12 +177,17 @@ impl<'n> Reader<'n> {
                 }
             }
         }
-        if matches!(ty.form, Form::Group) || step.kind == "workflow" {
-            for key in ["timeout_seconds", "total_timeout_seconds", "retry", "max_retries"] {
-                if let Some(at) = present(node, key) {
-                    let message = format!("`{key}` has no effect on {what}, which has steps inside of it");
-                    self.report.warning(Code::UnknownKey, Spot::of(at), message, "say it of the steps inside");
-                }
+        let without: Option<(&[&str], &str, &str)> = if matches!(ty.form, Form::Group) || step.kind == "workflow" {
+            let keys = &["timeout_seconds", "total_timeout_seconds", "retry", "max_retries"];
+            Some((keys, "which has steps inside of it", "say it of the steps inside"))
+        } else if ["wait", "sleep"].contains(&step.kind.as_str()) {
+            Some((&["timeout_seconds", "total_timeout_seconds"], "which waits as long as it says", "leave it out"))
+        } else {
+            None
+        };
+        for (keys, why, help) in without {
+            for (key, at) in keys.iter().filter_map(|key| Some((key, present(node, key)?))) {
+                self.report.warning(Code::UnknownKey, Spot::of(at), format!("`{key}` has no effect on {what}, {why}"), help);
             }
         }
         if step.fan_out.is_none() {

@@ -84,7 +84,9 @@ async fn an_end_that_is_none_is_not_taken_for_one() {
     let [begun, spoken] = said("yes");
     let [_, stopped] = end(&json!({}));
     let without = json!({"type": "message_delta", "delta": {"stop_reason": null}, "usage": {"output_tokens": 4}});
-    for events in [vec![start(), begun.clone(), spoken.clone(), stopped.clone()], vec![start(), begun.clone(), spoken.clone(), without, stopped.clone()]] {
+    for events in
+        [vec![start(), begun.clone(), spoken.clone(), stopped.clone()], vec![start(), begun.clone(), spoken.clone(), without, stopped.clone()]]
+    {
         let (failure, _) = failed(answer_to(&events).await);
         assert!(failure.message.contains("without a word on why"), "{}", failure.message);
     }
