@@ -246,7 +246,7 @@ impl Follower {
             printer.say(if session.is_ephemeral() {
                 "left at once; nothing of the run is kept, and what was in flight may have been done".to_owned()
             } else if !session.is_holder() {
-                format!("left; the run goes on in the process that holds the store. To follow it: gorgon watch {}", last_six(&self.id))
+                format!("left; the run pauses once what is in flight has ended. To go on: gorgon resume {}", last_six(&self.id))
             } else {
                 format!("left at once; what was in flight is in doubt. To go on: gorgon resume {}", last_six(&self.id))
             });
@@ -263,7 +263,8 @@ impl Follower {
             Ok(run) => {
                 self.known = run.events;
                 let calls = report::counted(u64::from(run.in_flight), "call");
-                self.say_below(session, &format!("interrupted: waiting for {calls} in flight (once more to leave them in doubt)"));
+                let then = if session.is_holder() { "leave them in doubt" } else { "leave at once" };
+                self.say_below(session, &format!("interrupted: waiting for {calls} in flight (once more to {then})"));
             }
             // It is ending by itself, or somebody else paused it.
             Err(Error::Problem(problem)) => self.say_below(session, &problem.detail),

@@ -82,7 +82,12 @@ impl<'a> Session<'a> {
         let Some(other) = &self.other else { return Ok(()) };
         let ours = self.settings.fingerprints();
         let names: BTreeSet<&String> = ours.keys().chain(other.settings.keys()).collect();
-        let differ: Vec<&str> = names.into_iter().filter(|name| ours.get(*name) != other.settings.get(*name)).map(String::as_str).collect();
+        let differs = |name: &&String| match (ours.get(*name), other.settings.get(*name)) {
+            (Some(here), Some(there)) => here != there,
+            // A provider that only one of both knows: whoever asks it hears that from the holder, or does without.
+            _ => !name.starts_with("providers."),
+        };
+        let differ: Vec<&str> = names.into_iter().filter(differs).map(String::as_str).collect();
         if differ.is_empty() {
             return Ok(());
         }

@@ -163,8 +163,7 @@ fn find(context: &Context, said: &str) -> Result<PathBuf, Fault> {
 
 fn named(context: &Context, said: &str) -> Result<PathBuf, Fault> {
     let paths = all(context);
-    let matching: Vec<&PathBuf> = paths.iter().filter(|path| stem(path) == said).collect();
-    let matching = if matching.is_empty() { paths.iter().filter(|path| says_its_name(context, path, said)).collect() } else { matching };
+    let matching: Vec<&PathBuf> = paths.iter().filter(|path| stem(path) == said || says_its_name(context, path, said)).collect();
     match matching.as_slice() {
         [only] => Ok((*only).clone()),
         [] => {

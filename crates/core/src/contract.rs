@@ -138,13 +138,15 @@ impl Contract {
         let whole = finish_reason == "stop";
         let mut mends = Vec::new();
         let found = json_text::find(text, whole, &mut mends);
-        // Where only rules are given, and none of them looks into JSON, a text is an answer as it is.
-        let is_text = found.is_none() || !mends.is_empty();
-        let of_text = || is_text.then(|| self.read_text(text)).flatten();
         let Some(mut value) = found else {
-            let told = || fails(Broken::NoJson, "the answer has to be one JSON value and nothing else");
-            return of_text().unwrap_or_else(told);
+            return self.read_text(text).unwrap_or_else(|| fails(Broken::NoJson, "the answer has to be one JSON value and nothing else"));
         };
+        // Of a prose that the rules can judge, what looks like JSON in it is a part.
+        if mends.iter().any(|mend| mend.what == json_text::OUT_OF_PROSE)
+            && let Some(reading) = self.read_text(text)
+        {
+            return reading;
+        }
         let rounded = json_text::rounded(text, &value);
         if !rounded.is_empty() {
             return Reading::Fails { why: Broken::Shape, problems: rounded };
@@ -161,14 +163,22 @@ impl Contract {
         if problems.is_empty() {
             return Reading::Holds { value, mends };
         }
-        of_text().unwrap_or(Reading::Fails { why: Broken::Shape, problems })
+        // A text that is spelled as a number, or as `null`, is a text all the same.
+        match self.read_text(text) {
+            Some(holds @ Reading::Holds { .. }) if !value.is_object() && !value.is_array() => holds,
+            _ => Reading::Fails { why: Broken::Shape, problems },
+        }
     }
 
-    /// The answer as the text that it is, if nothing says that it is JSON and every rule holds for it. Scripts were written for what JSON gives.
+    /// The answer as the text that it is, if there are only rules, and each of them can judge a text. Scripts were written for what JSON gives.
     fn read_text(&self, text: &str) -> Option<Reading> {
+        if self.schema != Value::Bool(true) || self.scripts().next().is_some() {
+            return None;
+        }
         let value = Value::String(text.trim().to_owned());
-        let holds = self.schema == Value::Bool(true) && self.scripts().next().is_none() && self.check(&value).is_empty();
-        holds.then_some(Reading::Holds { value, mends: Vec::new() })
+        let said: Option<Vec<bool>> = self.rules.iter().map(|rule| rule.says_of_text(&value)).collect();
+        let holds = said?.into_iter().all(|holds| holds);
+        Some(if holds { Reading::Holds { value, mends: Vec::new() } } else { Reading::Fails { why: Broken::Shape, problems: self.check(&value) } })
     }
 }
 

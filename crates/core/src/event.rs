@@ -263,9 +263,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_false")]
         interrupt: bool,
     },
-    /// A new owner took the run over that an earlier one had left in its work: written where a limit on time counts what nobody worked.
+    /// A new owner took the run over that an earlier one had left in its work: written where there is a limit on time, against which what passed since then
+    /// does not count.
     TakenOver {
-        /// How long nobody worked, in milliseconds: since the last thing that was recorded.
+        /// How long it is since the last thing that was recorded, in milliseconds. How much of that the process that died still worked, nobody knows.
         idle_ms: u64,
     },
     /// Somebody let it go on.

@@ -63,10 +63,10 @@ impl Settings {
         lines
     }
 
-    /// The settings that decide what runs may do and what they cost, by name, each by the hash of its value. Who may answer, for how much, and what is
-    /// reached are those of the process that holds the store; all others go with the run.
+    /// The settings that decide what runs may do and what they cost, by name, each by the hash of its value. Who may answer, for how much, how
+    /// many at once and what is reached are those of the process that holds the store; all others go with the run.
     pub(crate) fn fingerprints(&self) -> BTreeMap<String, ContentHash> {
-        let counts = |name: &str| ["budget.", "http.", "models.", "providers."].iter().any(|group| name.starts_with(group));
+        let counts = |name: &str| ["budget.", "http.", "limits.", "models.", "providers."].iter().any(|group| name.starts_with(group));
         let lines = self.shown().into_iter().filter(|line| counts(&line.name) && !line.value.is_null());
         lines.map(|line| (line.name, ContentHash::of(line.value.to_string().as_bytes()))).collect()
     }

@@ -90,7 +90,9 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         }
         Event::Paused { by, interrupt: false } => format!("run paused by {by}"),
         Event::Paused { interrupt: true, .. } => "run interrupted".to_owned(),
-        Event::TakenOver { idle_ms } => format!("run taken over: nobody had worked on it for {}s", gorgon_core::time::show_seconds(*idle_ms)),
+        Event::TakenOver { idle_ms } => {
+            format!("run taken over, {}s after its last record; that time counts against no limit", gorgon_core::time::show_seconds(*idle_ms))
+        }
         Event::Resumed { by } => format!("run resumed by {by}"),
         Event::LimitSet { meter, limit, by, .. } => {
             format!("limit set to {} by {by}", meter.shown(*limit))

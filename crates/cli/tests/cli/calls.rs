@@ -50,6 +50,9 @@ fn workflows_are_found_by_stem_name_and_id() {
     }
     world.write("workflows/other.yaml", ECHO);
     world.run(&["run", "say", "--ephemeral"]).exits(2).says("may be workflows/other.yaml or workflows/speak.yaml");
+    // Be it by the stem of one and the name of the other.
+    world.write("workflows/say.yaml", &ECHO.replace("name: say", "name: other").replace("the-sayer", "another"));
+    world.run(&["run", "other", "--ephemeral"]).exits(2).says("may be workflows/other.yaml or workflows/say.yaml");
 }
 
 #[test]

@@ -252,6 +252,11 @@ fn whoever_works_by_other_settings_begins_nothing() {
     for call in [&["run", "w.yaml"][..], &["run", "w.yaml", "--detach"], &fork] {
         world.run(call).exits(5).says("works by other settings: budget.max_cost_usd, http.allow_private").says("let it end first");
     }
+    // A key that only one of both has is missed by whoever needs it.
+    world.write("gorgon.toml", "[budget]\nmax_cost_usd = 5\n");
+    world.write(".env", "OPENAI_API_KEY=sk-x\n");
+    world.run(&["run", "w.yaml"]).exits(0);
+    world.write("gorgon.toml", "[budget]\nmax_cost_usd = 0.03\n");
     // What is there already goes by the settings of whoever holds it, and is looked at and answered from anywhere.
     world.run(&["runs", "list"]).exits(0);
     world.run(&["run", "w.yaml", "--ephemeral"]).exits(0);

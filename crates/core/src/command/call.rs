@@ -119,9 +119,9 @@ impl Decider<'_> {
             }
             Err(NoMoney::TooLong { tokens, takes, model }) => {
                 let message = format!(
-                    "the conversation has come to {tokens} tokens, and `{model}` takes {takes}: let its tools give less, or its steps do less each"
+                    "the conversation has come to {tokens} tokens, and `{model}` takes {takes}: in the file, let its tools give less, or its steps do less each"
                 );
-                return self.fail_item(ix, call.item, Failure::new(FailureClass::Refused, message));
+                return self.hop_or_fail(ix, call.item, Failure::new(FailureClass::Refused, message));
             }
             Err(NoMoney::Unpriced(model)) => {
                 let message = format!(

@@ -39,7 +39,7 @@ impl Decider<'_> {
     }
 
     /// Nothing more is to be had of who was asked: the next one is, if the step names one.
-    fn hop_or_fail(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
+    pub(super) fn hop_or_fail(&mut self, ix: NodeIx, n: u32, failure: Failure) -> Taken {
         let program = Arc::clone(&self.state.program);
         let node = &program.nodes[ix];
         let hop = self.state.item(ix, n).filter(|item| item.attempt > 0).map(|item| item.hop + 1);

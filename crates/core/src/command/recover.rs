@@ -1,4 +1,4 @@
-//! `Recover`: a new owner has taken the run over. The time in which nobody worked counts against no limit, and what was in flight is in doubt.
+//! `Recover`: a new owner has taken the run over. What passed since the last record counts against no limit on time, and what was in flight is in doubt.
 
 use super::Rejection;
 use super::call::Cause;

@@ -9,6 +9,9 @@ const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
 /// The digits of the smallest of them.
 const INTEGER_DIGITS: usize = 19;
 
+/// The mend of a value that is only a part of what was said.
+pub(super) const OUT_OF_PROSE: &str = "taken out of the prose around it";
+
 /// The one JSON value of a text. Mends that change its letters are made only if `whole`: the model ended the text by itself.
 pub(super) fn find(text: &str, whole: bool, mends: &mut Vec<Mend>) -> Option<Value> {
     if let Ok(value) = serde_json::from_str(text) {
@@ -24,7 +27,7 @@ pub(super) fn find(text: &str, whole: bool, mends: &mut Vec<Mend>) -> Option<Val
     }
     let inner = inner.unwrap_or(text);
     if let Some(value) = embedded(inner) {
-        mends.push(told("taken out of the prose around it"));
+        mends.push(told(OUT_OF_PROSE));
         return Some(value);
     }
     if !whole {

@@ -135,6 +135,15 @@ impl Rule {
         }
     }
 
+    /// What the rule says of a text; nothing if it wants something else to judge.
+    pub(super) fn says_of_text(&self, text: &Value) -> Option<bool> {
+        match &self.kind {
+            Kind::Schema { checker, .. } => checker.holds(text).then_some(true),
+            Kind::Holds(expression) => expression.evaluate(&Output(text)).ok()?.as_bool(),
+            Kind::Range { .. } | Kind::Script(_) | Kind::Custom => None,
+        }
+    }
+
     /// Whether a value is as it has to be, as far as that can be said here.
     pub(super) fn check(&self, value: &Value) -> Result<(), Problem> {
         match &self.kind {

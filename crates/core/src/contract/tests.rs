@@ -279,6 +279,11 @@ fn rules_alone_take_a_text_as_it_is_and_convert_what_loses_nothing() {
         ("format: email", " a@b.co\n", json!("a@b.co"), 0),
         ("'error' not in output", "All went well.", json!("All went well."), 0),
         ("len(output) > 3 and output is not None", "long enough", json!("long enough"), 0),
+        ("'error' not in output", "The list is [1].", json!("The list is [1]."), 0),
+        ("type: string", "1.50", json!("1.50"), 0),
+        ("type: string", "null", json!("null"), 0),
+        ("len(output) > 0", "```json\n{\"a\": 1}\n```", json!({ "a": 1 }), 1),
+        ("output.a == 1", "Here it is: {\"a\": 1}", json!({ "a": 1 }), 1),
         ("type: int", "\"42\"", json!(42), 1),
         ("type: float", "\"1.5\"", json!(1.5), 1),
         ("range: min:0, max:100", "\"50\"", json!(50), 1),
@@ -291,6 +296,8 @@ fn rules_alone_take_a_text_as_it_is_and_convert_what_loses_nothing() {
     }
     for (rule, text, why) in [
         ("output.confidence > 0.8", "I am sure.", Broken::NoJson),
+        ("'error' not in output", "There was an error at line [1].", Broken::Shape),
+        ("len(output) > 5", "{\"a\": 1}", Broken::Shape),
         ("type: int", "forty-two", Broken::NoJson),
         ("range: min:0, max:100", "150", Broken::Shape),
         ("script: return true", "prose", Broken::NoJson),

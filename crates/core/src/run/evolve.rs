@@ -235,7 +235,7 @@ impl RunState {
         self.status = status;
     }
 
-    /// What was under way when its owner died is under way again: the time between counts against no limit.
+    /// What was under way when its owner died is under way again: what passed since the last record counts against no limit.
     fn on_taken_over(&mut self, idle_ms: u64) {
         self.active_since = self.active_since.map(|since| since.plus_ms(idle_ms));
         for item in self.steps.iter_mut().filter(|step| !step.status.is_terminal()).flat_map(|step| &mut step.items) {

@@ -456,6 +456,11 @@ fn a_conversation_that_is_longer_than_its_model_takes_is_not_gone_on_with() {
     run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
     assert_eq!((run.status(), run.open().len()), (RunStatus::Failed, 0));
     assert!(run.failure("a").message.contains(&format!("come to {window} tokens")), "{:?}", run.failure("a"));
+    // Another model may take more.
+    let mut run = Harness::start(workflow(vec![worker().param("fallbacks", json!(["p/n"]))]));
+    run.settle("a", 0, asked(window));
+    run.settle("a", 0, gave(json!({ "stdout": "x", "stderr": "", "exit_code": 0 })));
+    assert_eq!((run.status(), model(&run).model), (RunStatus::Running, "n".to_owned()));
 }
 
 #[test]
