@@ -6,6 +6,7 @@
 mod build;
 mod harness;
 
+mod answers;
 mod approvals;
 mod bounds;
 mod branches;

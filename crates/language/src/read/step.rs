@@ -185,7 +185,7 @@ impl<'n> Reader<'n> {
         } else {
             None
         };
-        for (keys, why, help) in without {
+        if let Some((keys, why, help)) = without {
             for (key, at) in keys.iter().filter_map(|key| Some((key, present(node, key)?))) {
                 self.report.warning(Code::UnknownKey, Spot::of(at), format!("`{key}` has no effect on {what}, {why}"), help);
             }
