@@ -298,7 +298,7 @@ pub(crate) fn repeated(run: &Run) -> Option<String> {
             cost += step.cost_nano_usd;
         }
     }
-    let cost = if cost > 0 { format!("; so far it cost {}", show_usd(cost)) } else { String::new() };
+    let cost = if cost > 0 { format!("; so far this cost {} in all", show_usd(cost)) } else { String::new() };
     (!names.is_empty()).then(|| format!("runs again, though it had succeeded, whole or in part: {}{more}{cost}", names.join(", ")))
 }
 

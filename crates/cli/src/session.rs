@@ -52,6 +52,8 @@ pub(crate) struct Session<'a> {
     holder: Option<Box<Holder>>,
     /// Who holds the store, if it is another process that says so.
     other: Option<gorgon_api::Holder>,
+    /// Whether its settings have to be ours.
+    begins: bool,
     purpose: Purpose,
     /// Listened to before this process can become the holder: from then on something may be in flight that an interrupt must not just leave.
     interrupts: Option<Interrupts>,
@@ -69,16 +71,17 @@ impl<'a> Session<'a> {
             reached = reach(&settings, purpose) => reached?,
             () = second(&mut interrupts) => leave(None),
         };
-        Ok(Self { client, settings, context, opened_at, holder, other, purpose, interrupts })
+        Ok(Self { client, settings, context, opened_at, holder, other, begins: false, purpose, interrupts })
     }
 
     /// A session with a holder that is known to answer.
     pub(crate) fn of_client(context: &'a Context, settings: Settings, client: Client, other: Option<gorgon_api::Holder>) -> Self {
-        Self { client, settings, context, opened_at: Time::now(), holder: None, other, purpose: Purpose::Work, interrupts: None }
+        Self { client, settings, context, opened_at: Time::now(), holder: None, other, begins: false, purpose: Purpose::Work, interrupts: None }
     }
 
     /// Before something new begins: whoever holds the store works by its own settings. Where those are not ours, what was to be limited here would not be.
-    pub(crate) fn check_settings(&self) -> Result<(), Fault> {
+    pub(crate) fn check_settings(&mut self) -> Result<(), Fault> {
+        self.begins = true;
         let Some(other) = &self.other else { return Ok(()) };
         let ours = self.settings.fingerprints();
         let names: BTreeSet<&String> = ours.keys().chain(other.settings.keys()).collect();
@@ -104,7 +107,7 @@ impl<'a> Session<'a> {
         }
         let reached = unless_left(&mut self.interrupts, None, reach(&self.settings, self.purpose)).await?;
         (self.client, self.holder, self.other) = (reached.client, reached.holder, reached.other);
-        Ok(())
+        if self.begins { self.check_settings() } else { Ok(()) }
     }
 
     /// Asks for something; if the holder goes away meanwhile, whoever takes its place is asked.

@@ -15,16 +15,18 @@ pub(super) fn add(providers: &mut IndexMap<String, Setting<ProviderConfig>>, env
     if let Some((key, base, variable)) = variables(env, "OPENAI_API_KEY", "OPENAI_BASE_URL") {
         let config = OpenAiConfig { base_url: base.clone(), api_key_env: key.clone(), ..OpenAiConfig::default() };
         let known = providers.entry("openai".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Openai(config), env.source(variable)));
-        if let ProviderConfig::Openai(config) = &mut known.value {
+        if let (ProviderConfig::Openai(config), Some(base)) = (&mut known.value, base) {
             direct(base, key, &mut config.base_url, &mut config.api_key_env);
+            known.source = env.source("OPENAI_BASE_URL");
         }
     }
     check_mode(env)?;
     if let Some((key, base, variable)) = variables(env, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL") {
         let config = AnthropicConfig { base_url: base.clone(), api_key_env: key.clone(), ..AnthropicConfig::default() };
         let known = providers.entry("anthropic".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Anthropic(config), env.source(variable)));
-        if let ProviderConfig::Anthropic(config) = &mut known.value {
+        if let (ProviderConfig::Anthropic(config), Some(base)) = (&mut known.value, base) {
             direct(base, key, &mut config.base_url, &mut config.api_key_env);
+            known.source = env.source("ANTHROPIC_BASE_URL");
         }
     }
     Ok(())
@@ -38,12 +40,12 @@ fn variables<'a>(env: &Environment, key: &'a str, base: &'a str) -> Option<(Opti
     (has_key || address.is_some()).then(|| (has_key.then(|| key.to_owned()), address, variable))
 }
 
-/// An address in a variable takes the place of that of a table, as variables do; and the key beside it goes there, unless the table names another one.
-fn direct(base: Option<String>, key: Option<String>, base_url: &mut Option<String>, api_key_env: &mut Option<String>) {
-    if let Some(base) = base {
-        *base_url = Some(base);
-        *api_key_env = api_key_env.take().or(key);
-    }
+/// An address in a variable takes the place of that of a table, as variables do, and the key beside it goes there. The key that a table names for an address
+/// of its own goes nowhere else.
+fn direct(base: String, key: Option<String>, base_url: &mut Option<String>, api_key_env: &mut Option<String>) {
+    let of_table = api_key_env.take().filter(|_| base_url.as_ref().is_none_or(|there| *there == base));
+    *api_key_env = of_table.or(key);
+    *base_url = Some(base);
 }
 
 /// `CLAUDE_MODE`: how Claude is asked. What this release cannot do is an error, never ignored.

@@ -51,7 +51,7 @@ fn a_retry_says_before_what_it_repeats_and_what_that_cost() {
     let cost = before["steps"][3]["cost_nano_usd"].as_u64().unwrap();
     assert_eq!(before["retry_repeats"], serde_json::json!(["after_a", "after_b"]));
     world.write("mended", "");
-    let line = format!("runs again, though it had succeeded, whole or in part: after_b; so far it cost ${}", cost as f64 / 1e9);
+    let line = format!("runs again, though it had succeeded, whole or in part: after_b; so far this cost ${} in all", cost as f64 / 1e9);
     world.run(&["retry", "@last", "--step", "b"]).exits(1).says(&line);
     let after = world.run(&["runs", "show", "@last", "--json"]).json();
     assert_eq!(after["retry_repeats"], serde_json::json!(["after_a"]));

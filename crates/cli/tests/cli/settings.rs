@@ -145,7 +145,10 @@ fn an_address_in_a_variable_takes_the_place_of_that_of_a_table() {
     world.write(".env", "OPENAI_BASE_URL=http://127.0.0.1:9/v1\nOPENAI_API_KEY=sk-x\n");
     let here = serde_json::json!("http://127.0.0.1:9/v1");
     assert_eq!(told("[providers.openai]\nkind = \"openai\"\nstream = false\n"), (here.clone(), "OPENAI_API_KEY".into()));
-    assert_eq!(told("[providers.openai]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:8/v1\"\napi_key_env = \"MINE\"\n"), (here, "MINE".into()));
+    assert_eq!(told("[providers.openai]\nkind = \"openai\"\napi_key_env = \"MINE\"\n"), (here.clone(), "MINE".into()));
+    // The key that a table names for its own address is not sent to another one.
+    let with_key = "[providers.openai]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:8/v1\"\napi_key_env = \"MINE\"\n";
+    assert_eq!(told(with_key), (here, "OPENAI_API_KEY".into()));
     world.write(".env", "OPENAI_API_KEY=sk-x\n");
     let there = serde_json::json!("http://127.0.0.1:8/v1");
     // A key alone goes to OpenAI alone.

@@ -95,7 +95,8 @@ impl RunState {
         let did = |ix: NodeIx| has_rounds(ix) || self.program.nodes[ix].children.is_empty() && self.steps[ix].did_something();
         let again = reset.iter().copied().filter(|&ix| did(ix) && !in_loop(ix));
         // An element of a fan-out that goes on may begin anew all the same.
-        let begins_anew = |item: &ItemState| item.phase == ItemPhase::Failed && item.did_something() && !item.can_talk_on();
+        let stays = |item: &ItemState| matches!(item.phase, ItemPhase::Succeeded | ItemPhase::InDoubt(_)) || item.can_talk_on();
+        let begins_anew = |item: &ItemState| item.did_something() && !stays(item);
         let in_part = keep.iter().copied().filter(|&ix| self.steps[ix].list.is_some() && self.steps[ix].items.iter().any(begins_anew));
         let again: BTreeSet<NodeIx> = again.chain(in_part).collect();
         again.into_iter().map(|ix| self.program.nodes[ix].step.id.clone()).collect()

@@ -239,7 +239,7 @@ impl RunState {
     fn on_taken_over(&mut self, idle_ms: u64) {
         self.active_since = self.active_since.map(|since| since.plus_ms(idle_ms));
         for item in self.steps.iter_mut().filter(|step| !step.status.is_terminal()).flat_map(|step| &mut step.items) {
-            if matches!(item.phase, ItemPhase::Running | ItemPhase::Backoff(_) | ItemPhase::Redo(_)) {
+            if !matches!(item.phase, ItemPhase::Idle | ItemPhase::Succeeded | ItemPhase::Failed | ItemPhase::Cancelled) {
                 item.started_at = item.started_at.map(|since| since.plus_ms(idle_ms));
             }
         }
