@@ -6,6 +6,7 @@ mod open;
 mod socket;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gorgon_client::Client;
@@ -38,6 +39,8 @@ pub(crate) struct Holder {
     folder: Option<tempfile::TempDir>,
     /// The process groups that run for its steps.
     leftovers: Leftovers,
+    /// Whether somebody said not to wait for calls that are in flight.
+    left: AtomicBool,
 }
 
 impl Holder {
@@ -58,7 +61,7 @@ impl Holder {
         let quiet = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some());
         tokio::select! {
             _ = quiet => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = tokio::signal::ctrl_c() => self.left.store(true, Ordering::Relaxed),
         }
     }
 
@@ -68,6 +71,9 @@ impl Holder {
         // Still served, so that nobody finds a closed door for as long as a call of theirs is in flight.
         let mut activity = self.engine.activity();
         tokio::select! {
+            biased;
+            // Whoever did not stay for them does not wait for them here.
+            () = std::future::ready(()), if self.left.load(Ordering::Relaxed) => {}
             _ = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some()) => {}
             _ = tokio::signal::ctrl_c() => {}
         }

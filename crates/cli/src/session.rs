@@ -142,6 +142,11 @@ impl<'a> Session<'a> {
         self.purpose == Purpose::Ephemeral
     }
 
+    /// The other process that holds the store.
+    pub(crate) fn other_pid(&self) -> Option<u32> {
+        self.other.as_ref().map(|other| other.pid)
+    }
+
     /// Whether this process holds the store, and nobody else can reach it.
     pub(crate) fn is_alone(&self) -> bool {
         self.holder.is_some() && self.purpose != Purpose::Work

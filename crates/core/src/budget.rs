@@ -143,21 +143,18 @@ impl Balance {
         let beyond = charged.saturating_sub(within);
         if beyond > 0 {
             self.overage = self.overage.saturating_add(beyond).min(Self::AMOUNT_MAX);
-            self.frozen = true;
+            // A limit that was lifted limits nothing: there is nothing to stop for.
+            self.frozen |= self.is_limited();
         }
     }
 
-    /// Somebody who answers for it sets the limit: what froze the row was looked at.
-    pub fn set_limit_and_thaw(&mut self, limit: u64) {
-        self.set_limit(limit);
-        self.frozen = false;
-    }
-
-    /// Sets the limit. Never below what is committed: then the ceiling stays there, and the row is closed.
+    /// Somebody who answers for it sets the limit: what froze the row was looked at. Never below what is committed: then the ceiling stays there, and the row
+    /// is closed.
     pub fn set_limit(&mut self, limit: u64) {
         let limit = limit.min(Self::AMOUNT_MAX);
         self.limit = limit;
         self.ceiling = limit.max(self.spent.saturating_add(self.reserved));
+        self.frozen = false;
     }
 
     /// The rule that the database enforces as well.

@@ -141,8 +141,9 @@ impl Contract {
         let Some(mut value) = found else {
             return self.read_text(text).unwrap_or_else(|| fails(Broken::NoJson, "the answer has to be one JSON value and nothing else"));
         };
-        // Of a prose that the rules can judge, what looks like JSON in it is a part.
-        if mends.iter().any(|mend| mend.what == json_text::OUT_OF_PROSE)
+        // An object in a prose is what was asked for, with words around it. A list may be a part of what is said: where the rules can judge that, they do.
+        if value.is_array()
+            && mends.iter().any(|mend| mend.what == json_text::OUT_OF_PROSE)
             && let Some(reading) = self.read_text(text)
         {
             return reading;

@@ -231,7 +231,7 @@ pub(crate) const STEP: &[Key] = &[
         "total_timeout_seconds",
         "number above 0",
         "no limit",
-        "Longest time from the first start to the end, retries and their delays included; of a fan-out, for each element. Pauses and waits for somebody count; what passes between the last record of a process that died and its successor does not.",
+        "Longest time from the first start to the end, retries and their delays included; of a fan-out, for each element. Pauses and waits for somebody count; what passes between the last record of a process that died with a call in flight and its successor does not.",
         seconds,
     ),
     key(

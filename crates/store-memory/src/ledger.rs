@@ -42,7 +42,7 @@ impl State {
                     }
                 }
                 LedgerOp::SetRunLimit { meter, limit, spent, reserved } => {
-                    rows.entry((Owner::Run(run), *meter)).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit_and_thaw(*limit)
+                    rows.entry((Owner::Run(run), *meter)).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit(*limit)
                 }
                 LedgerOp::Settle { held, charged } => {
                     for ((_, meter), balance) in &mut rows {

@@ -75,7 +75,7 @@ fn apply(chain: &mut [Link], op: &LedgerOp) {
                 if is_new {
                     *balance = Balance::begun(*spent, *reserved);
                 }
-                balance.set_limit_and_thaw(*limit);
+                balance.set_limit(*limit);
             }
         }
         LedgerOp::Settle { held, charged } => {

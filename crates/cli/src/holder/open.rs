@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use gorgon_core::budget::{Balance, Scope};
 use gorgon_engine::{Engine, Options, SystemClock, SystemEntropy};
@@ -113,7 +114,7 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints() };
     let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about));
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
-    Ok(Holder { engine, socket, stop, server, folder, leftovers })
+    Ok(Holder { engine, socket, stop, server, folder, leftovers, left: AtomicBool::new(false) })
 }
 
 /// Whoever holds the store owns the socket: what lies there is left over from a process that died.

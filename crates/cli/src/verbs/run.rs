@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use gorgon_api::{CreateRun, Run, RunQuery, Start};
+use gorgon_core::diagnostic::Code;
 use gorgon_core::run::RunStatus;
 use serde_json::Value;
 
@@ -108,7 +109,18 @@ impl RunVerb {
 }
 
 async fn start(session: &mut Session<'_>, workflow: &Workflow, create: &CreateRun) -> Result<Run, Fault> {
-    session.send(async |client| client.create(create).await).await.map_err(|fault| workflow.locate(fault))
+    let sent = session.send(async |client| client.create(create).await).await;
+    sent.map_err(|fault| {
+        // What was found here before is missed by whoever holds the store.
+        let missing = (fault.code == Code::NoProvider).then(|| session.other_pid()).flatten();
+        let fault = workflow.locate(fault);
+        match missing {
+            Some(pid) => fault.help(format!(
+                "process {pid} holds the data directory, and the providers and keys are its own: give them to it, or let it end first"
+            )),
+            None => fault,
+        }
+    })
 }
 
 async fn leave(context: &Context, settings: Settings, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {

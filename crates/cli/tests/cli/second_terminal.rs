@@ -278,3 +278,31 @@ fn a_holder_that_was_stopped_is_named_and_not_waited_for_for_ever() {
     world.write("over", "");
     finish(holder).exits(0);
 }
+
+#[test]
+fn a_call_that_its_holder_leaves_is_made_once_and_is_in_doubt() {
+    let world = World::new();
+    world.write("first.yaml", "name: first\nsteps:\n  - {id: a, type: shell, command: 'touch first; until test -e over; do sleep 0.05; done'}\n");
+    world.write(
+        "second.yaml",
+        "name: second\nsteps:\n  - {id: a, type: shell, command: 'echo once >> effects; sleep 30'}\n  - {id: b, type: shell, command: 'true'}\n",
+    );
+    let holder = world.start(&["run", "first.yaml"]);
+    world.until("the first step in flight", || world.path("first").exists().then_some(()));
+    let other = world.start(&["run", "second.yaml"]);
+    world.until("the second step in flight", || world.path("effects").exists().then_some(()));
+    signal(&other, rustix::process::Signal::KILL);
+    finish(other);
+    world.write("over", "");
+    // Its own run has ended, and it stays for the call of the other one: one interrupt, and it leaves that in doubt.
+    world.until("the end of the first run", || {
+        let list = world.run(&["runs", "list", "--json"]).json();
+        list["runs"].as_array()?.iter().any(|run| run["status"] == "completed").then_some(())
+    });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal(&holder, rustix::process::Signal::INT);
+    finish(holder).says("staying until they have ended");
+    assert_eq!(world.read("effects"), "once\n", "one order, one call");
+    world.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
+    assert_eq!(world.read("effects"), "once\n");
+}

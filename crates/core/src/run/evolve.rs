@@ -164,7 +164,7 @@ impl RunState {
                 self.reactivate();
             }
             Event::LimitSet { meter, limit, spent, reserved, .. } => {
-                self.budget.entry(*meter).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit_and_thaw(*limit);
+                self.budget.entry(*meter).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit(*limit);
             }
             Event::Reopened { steps, keep, .. } => self.on_reopened(at, steps, keep),
             Event::RunFinished { status, outputs, failure } => {

@@ -191,7 +191,9 @@ impl Shared {
     pub(crate) async fn send(self: &Arc<Self>, run: RunKey, message: Message) {
         let mut message = message;
         loop {
-            if self.why_broken_if().is_some() {
+            // An engine that has stopped gives no run an owner any more: that one would make the calls again which were just told to stop, under the same
+            // order. How they ended is nobody's to record; they are in doubt for the next engine.
+            if self.why_broken_if().is_some() || self.stop.is_cancelled() {
                 return;
             }
             let known = self.lock().get(&run.no()).map(|(mailbox, _)| mailbox.clone());
@@ -215,6 +217,9 @@ impl Shared {
 
     /// Gives a run on disk an owner, if it has none.
     pub(super) fn employ(self: &Arc<Self>, run: RunKey, recover: bool) {
+        if self.stop.is_cancelled() {
+            return;
+        }
         let Some(mail) = self.register(&run) else { return };
         let shared = Arc::clone(self);
         // An owner that cannot be loaded takes nobody with it; who asked for the run hears of it.

@@ -90,7 +90,7 @@ impl Store {
                     rows.extend(Meter::ALL.into_iter().filter_map(|meter| Some(((Some(append.run), meter), Balance::with_limit(limits.of(meter)?)))));
                 }
                 LedgerOp::SetRunLimit { meter, limit, spent, reserved } => {
-                    rows.entry((Some(append.run), *meter)).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit_and_thaw(*limit);
+                    rows.entry((Some(append.run), *meter)).or_insert_with(|| Balance::begun(*spent, *reserved)).set_limit(*limit);
                 }
                 LedgerOp::Settle { held, charged } => {
                     for (row, balance) in rows.iter_mut().filter(|(row, _)| mine(row)) {

@@ -159,6 +159,16 @@ pub(super) async fn younger_row(store: AnyStore) {
     store.set_limit(&scope(), None, Meter::Usd, 10).await.expect("sets");
     committed(pen.settle(&store, 100, 60).await);
     assert_eq!(of_tenant(&store).await, Balance { spent: 10, overage: 50, frozen: true, ..Balance::with_limit(10) });
+    // Whoever sets the limit has looked at it: it grants what is left of that, the overage counted.
+    store.set_limit(&scope(), None, Meter::Usd, 100).await.expect("sets");
+    assert_eq!(of_tenant(&store).await, Balance { spent: 10, overage: 50, ..Balance::with_limit(100) });
+    assert_eq!(refused(pen.hold(&store, 41).await), Refusal::Budget(vec![no(Scope::Tenant("t".into()), NoHold::Exhausted, 40, 40)]));
+    committed(pen.hold(&store, 40).await);
+    // One that was lifted stops nobody.
+    store.set_limit(&scope(), None, Meter::Usd, Balance::AMOUNT_MAX).await.expect("sets");
+    committed(pen.settle(&store, 40, 70).await);
+    assert_eq!(of_tenant(&store).await, Balance { spent: 50, overage: 80, ..Balance::with_limit(Balance::AMOUNT_MAX) });
+    committed(pen.hold(&store, 1_000).await);
 }
 
 pub(super) async fn closed_row(store: AnyStore) {
@@ -203,7 +213,7 @@ pub(super) async fn huge(store: AnyStore) {
     assert_eq!(refused(pen.write_ledger(&store, vec![hold(most), hold(most)]).await), refusal);
     committed(pen.hold(&store, most).await);
     committed(pen.write_ledger(&store, vec![settle(most, u64::MAX), settle(0, u64::MAX)]).await);
-    assert_eq!(of_run(&store, &pen).await, Balance { spent: most, overage: most, frozen: true, ..Balance::with_limit(most) });
+    assert_eq!(of_run(&store, &pen).await, Balance { spent: most, overage: most, ..Balance::with_limit(most) });
 
     let mut other = Pen::of(new_run(2, "t"));
     let append = Append { ledger: vec![LedgerOp::Settle { held: usd(u64::MAX), charged: usd(u64::MAX) }], ..other.append("[]") };
