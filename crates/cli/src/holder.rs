@@ -12,6 +12,7 @@ use std::time::Duration;
 use gorgon_client::Client;
 use gorgon_engine::Engine;
 use gorgon_tools::process_group::Leftovers;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -51,32 +52,40 @@ impl Holder {
 
     /// Stays until no call is in flight: they are paid for, and a call that is left is in doubt.
     pub(crate) async fn stay(&self, printer: &Printer) {
-        let mut activity = self.engine.activity();
-        let calls = activity.borrow().calls_in_flight;
-        if calls == 0 {
+        // No further call is started here: a run that goes on is the next holder's.
+        self.engine.drain();
+        let calls = self.engine.activity().borrow().calls_in_flight;
+        if calls > 0 {
+            let (calls, verb) = if calls == 1 { ("1 call".to_owned(), "is") } else { (format!("{calls} calls"), "are") };
+            printer.say(format!("{calls} of other runs {verb} in flight: staying until they have ended (Ctrl-C leaves them in doubt)"));
+        }
+        self.quiet().await;
+    }
+
+    /// Waits for the calls in flight, unless somebody says not to.
+    async fn quiet(&self) {
+        if self.left.load(Ordering::Relaxed) {
             return;
         }
-        let (calls, verb) = if calls == 1 { ("1 call".to_owned(), "is") } else { (format!("{calls} calls"), "are") };
-        printer.say(format!("{calls} of other runs {verb} in flight: staying until they have ended (Ctrl-C leaves them in doubt)"));
-        let quiet = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some());
+        let terminated = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut signal) => drop(signal.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = quiet => {}
-            _ = tokio::signal::ctrl_c() => self.left.store(true, Ordering::Relaxed),
+            () = self.engine.quiet() => return,
+            _ = tokio::signal::ctrl_c() => {}
+            () = terminated => {}
         }
+        self.left.store(true, Ordering::Relaxed);
     }
 
     /// Lets go: whoever waits for the store can have it. What somebody asks for meanwhile is recorded, and goes on with the next holder.
     pub(crate) async fn close(self) {
         self.engine.drain();
         // Still served, so that nobody finds a closed door for as long as a call of theirs is in flight.
-        let mut activity = self.engine.activity();
-        tokio::select! {
-            biased;
-            // Whoever did not stay for them does not wait for them here.
-            () = std::future::ready(()), if self.left.load(Ordering::Relaxed) => {}
-            _ = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some()) => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        self.quiet().await;
         // Without the file nobody new comes; who has come is served.
         let _ = std::fs::remove_file(&self.socket);
         if self.folder.is_none() {

@@ -30,10 +30,13 @@ use crate::programs::Programs;
 use crate::sleepers::Sleepers;
 
 pub use self::creation::{CreateRun, Cut, ForkRun, Forked, Version};
-pub(crate) use self::shared::Shared;
+pub(crate) use self::shared::{Deciding, Shared};
 
 /// Runs taken up in one read at the start.
 const TAKEN_UP_AT_ONCE: u32 = 1_000;
+
+/// How long a decision is given that is under way while nothing else is.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// How long calls that were told to stop at the end have for it: enough to end a process, too short to notice.
 const PARTING: Duration = Duration::from_millis(200);
@@ -78,6 +81,7 @@ impl Engine {
             epoch: AtomicU64::new(epoch),
             runs_go_on: options.run,
             draining: AtomicBool::new(false),
+            deciding: AtomicU64::new(0),
             programs: Programs::default(),
             output: Output::new(options.log_dir),
             tasks: TaskTracker::new(),
@@ -233,6 +237,23 @@ impl Engine {
         self.shared.draining.store(true, Ordering::SeqCst);
         let runs = self.shared.lock().keys().copied().collect();
         self.shared.poke_all(runs);
+    }
+
+    /// Waits until no call is in flight, and none is about to be: after [`drain`](Self::drain) none will be. Or until the engine cannot go on.
+    pub async fn quiet(&self) {
+        let mut activity = self.activity();
+        loop {
+            // The sender lives as long as the engine.
+            let _ = activity.wait_for(|activity| activity.calls_in_flight == 0 || activity.broken.is_some()).await;
+            // In this order: a decision that has ended has started what it starts.
+            let decided = self.shared.deciding.load(Ordering::SeqCst) == 0;
+            let activity = self.shared.activity.borrow();
+            if activity.broken.is_some() || decided && activity.calls_in_flight == 0 {
+                return;
+            }
+            drop(activity);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Why the engine cannot go on, and word when it no longer can.

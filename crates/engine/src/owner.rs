@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::append::Encoded;
 use self::calls::Calls;
-use crate::engine::Shared;
+use crate::engine::{Deciding, Shared};
 use crate::error::CommandError;
 use crate::history::{self, Head, Read};
 use crate::mailbox::{Message, Whereabouts};
@@ -78,6 +78,7 @@ pub(crate) enum Ended {
 impl Owner {
     /// The owner of a run that is on disk.
     pub(crate) async fn load(shared: Arc<Shared>, run: RunKey, mail: mpsc::Receiver<Message>) -> Result<Self, (StoreError, mpsc::Receiver<Message>)> {
+        let _deciding = shared.deciding();
         let Read { state, head, receipt } = match history::load(&*shared.journal, &shared.programs, &run).await {
             Ok(read) => read,
             Err(error) => return Err((error, mail)),
@@ -97,6 +98,7 @@ impl Owner {
         kept: Vec<Event>,
         blobs: Vec<Blob>,
     ) -> Result<Created, CreateFailed> {
+        let deciding = shared.deciding();
         let mut state = RunState::new(program);
         let new = NewRun {
             id: created.id,
@@ -124,7 +126,17 @@ impl Owner {
                 Commit::Committed(receipt) => {
                     let head = Head { seq: receipt.seq(), pos: receipt.pos(), hash: encoded.hash };
                     let blocked = blocked_in(round, decided.blocked, &refused);
-                    return Ok(Created { state, head, receipt, events: decided.events, body: encoded.body, at: facts.now, blocked, refunds_seen });
+                    return Ok(Created {
+                        state,
+                        head,
+                        receipt,
+                        events: decided.events,
+                        body: encoded.body,
+                        at: facts.now,
+                        blocked,
+                        refunds_seen,
+                        _deciding: deciding,
+                    });
                 }
                 Commit::Refused(Refusal::Budget(refusals)) => {
                     note(&mut refused, &refusals);
@@ -175,11 +187,13 @@ impl Owner {
     /// Works until nothing moves.
     pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
         let mut batch: Vec<Message> = Vec::new();
+        let deciding = self.shared.deciding();
         if (recover || self.has_stale_calls())
             && let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await
         {
             return (Ended::Broken(error), None, self.mail);
         }
+        drop(deciding);
         loop {
             self.tell_rest();
             if self.calls.is_empty() && !self.wants_to_stay() && self.mail.is_empty() {
@@ -195,6 +209,7 @@ impl Owner {
                 () = tokio::task::yield_now(), if again => {}
                 () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
             }
+            let _deciding = self.shared.deciding();
             batch.extend(ready.map(|(call, outcome)| Message::Completed(call, outcome)));
             if again {
                 batch.push(Message::Poke);
@@ -391,6 +406,8 @@ pub(crate) struct Created {
     at: Timestamp,
     blocked: Blocked,
     refunds_seen: u64,
+    /// Until its owner has started what it ordered.
+    _deciding: Deciding,
 }
 
 impl Created {

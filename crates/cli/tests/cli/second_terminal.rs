@@ -306,3 +306,21 @@ fn a_call_that_its_holder_leaves_is_made_once_and_is_in_doubt() {
     world.run(&["resume", "@last"]).exits(4).says("gorgon resolve");
     assert_eq!(world.read("effects"), "once\n");
 }
+
+#[test]
+fn a_run_whose_holder_is_done_goes_on_with_the_next_one_and_nothing_is_in_doubt() {
+    let world = World::new();
+    world.write("first.yaml", "name: first\nsteps:\n  - {id: a, type: shell, command: 'touch first; until test -e over; do sleep 0.02; done'}\n");
+    // Many short steps: wherever the first run ends, one of them is about to start.
+    let steps: String = (0..40).map(|n| format!("  - {{id: s{n}, type: shell, command: 'echo {n} >> effects; sleep 0.05'}}\n")).collect();
+    world.write("second.yaml", &format!("name: second\nsteps:\n{steps}"));
+    let holder = world.start(&["run", "first.yaml"]);
+    world.until("the first step in flight", || world.path("first").exists().then_some(()));
+    let other = world.start(&["run", "second.yaml"]);
+    world.until("the second run under way", || world.path("effects").exists().then_some(()));
+    world.write("over", "");
+    finish(holder).exits(0);
+    finish(other).exits(0);
+    let effects: Vec<String> = world.read("effects").lines().map(str::to_owned).collect();
+    assert_eq!(effects, (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+}

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(super) epoch: AtomicU64,
     pub(super) runs_go_on: bool,
     pub(super) draining: AtomicBool,
+    /// Decisions under way: each may have taken permits, and start calls once it is on disk.
+    pub(super) deciding: AtomicU64,
     pub(crate) programs: Programs,
     pub(crate) output: Output,
     pub(crate) tasks: TaskTracker,
@@ -68,7 +70,23 @@ pub(crate) struct Shared {
     pub(super) stop: CancellationToken,
 }
 
+/// A decision is under way for as long as this lives.
+pub(crate) struct Deciding(Arc<Shared>);
+
+impl Drop for Deciding {
+    fn drop(&mut self) {
+        self.0.deciding.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Shared {
+    /// To be asked before permits are taken, and before a call that has answered counts as ended: between that and the start of the next one the engine only
+    /// seems to be quiet.
+    pub(crate) fn deciding(self: &Arc<Self>) -> Deciding {
+        self.deciding.fetch_add(1, Ordering::SeqCst);
+        Deciding(Arc::clone(self))
+    }
+
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
     }

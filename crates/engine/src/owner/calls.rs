@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use gorgon_core::call::{Family, Outcome};
+use gorgon_core::call::{Failure, FailureClass, Family, Metering, Outcome};
 use gorgon_core::ids::{CallId, ContentHash, RunId};
 use gorgon_core::run::{OpenCall, RunState};
 use gorgon_ports::{CallCx, Executor, Progress, ProgressSink, Receipt, RunKey, Steer, StoredCall};
@@ -77,6 +77,11 @@ impl Calls {
                 self.start(state, call, receipt, alone);
             }
         }
+        // What was ordered and stopped in the same append was never made, and nobody else will say so.
+        if due == 0 {
+            let never_made = state.open.values().filter(|call| call.epoch == epoch && !self.in_flight.contains_key(&call.id));
+            never_made.collect::<Vec<_>>().into_iter().for_each(|call| self.never_made(call));
+        }
         if due < self.in_flight.len() {
             let wanted: std::collections::HashSet<&CallId> = state.due().map(|call| &call.id).collect();
             for (id, (cancel, _)) in &self.in_flight {
@@ -87,6 +92,17 @@ impl Calls {
         }
     }
 
+    /// A call that is answered without having been made, so that its hold and its permit are given back.
+    fn never_made(&mut self, call: &OpenCall) {
+        let family = call.request.family();
+        self.in_flight.insert(call.id.clone(), (CancellationToken::new(), family));
+        self.shared.call_started();
+        let failure = Failure::new(FailureClass::Cancelled, "its run was stopped before it was made");
+        let outcome = Outcome::Failed { failure, metering: Metering::None };
+        let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
+        self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });
+    }
+
     /// Starts a call; `alone` if it is the only one that is in flight.
     fn start(&mut self, state: &RunState, call: &OpenCall, receipt: &Receipt, alone: bool) {
         let family = call.request.family();
@@ -95,9 +111,8 @@ impl Calls {
         self.shared.call_started();
         let stored = StoredCall::ordered_by(receipt, call.id.clone(), state.whole_request(call));
         let Some(executor) = self.shared.executor(family) else {
-            let failure =
-                gorgon_core::call::Failure::new(gorgon_core::call::FailureClass::Invalid, "this process has no executor for calls of that kind");
-            let outcome = Outcome::Failed { failure, metering: gorgon_core::call::Metering::None };
+            let failure = Failure::new(FailureClass::Invalid, "this process has no executor for calls of that kind");
+            let outcome = Outcome::Failed { failure, metering: Metering::None };
             let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
             self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });
             return;

@@ -8,7 +8,7 @@ use gorgon_engine::CommandError;
 use serde_json::json;
 
 use crate::support::{
-    Bench, PRICE, approve, cancel, completed, ended, failed, pause, reject, resume, retry, run, signal, start, step, tell, until, value,
+    Bench, PRICE, approve, cancel, completed, ended, events, failed, pause, reject, resume, retry, run, signal, start, step, tell, until, value,
 };
 
 #[tokio::test(start_paused = true)]
@@ -172,4 +172,42 @@ async fn a_command_to_a_run_that_is_not_there_says_so() {
     let engine = bench.engine().await;
     let answer = engine.command(gorgon_core::ids::RunId(7), cancel()).await;
     assert!(matches!(answer, Err(CommandError::UnknownRun)), "{answer:?}");
+}
+
+#[test]
+fn what_was_ordered_and_stopped_in_one_append_is_not_made_and_the_run_ends() {
+    const TRIES: usize = 200;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let each = "{id: it, type: agent, provider: lab, model: m, prompt: Hello, max_tokens: 100}";
+    let items: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let text = format!("name: w\nsteps:\n  - {{id: f, type: fan_out, items: [{}], max_concurrent: 6, step_template: {each}}}\n", items.join(", "));
+    let mut in_one = 0;
+    runtime.block_on(async {
+        let bench = Bench::new();
+        let engine = bench.engine().await;
+        engine.set_limit(None, Meter::Usd, 1_000_000_000_000).await.expect("the limit is set");
+        for n in 0..TRIES {
+            let before = bench.world.seen().len();
+            let id = start(&engine, &text).await;
+            // Wherever it is by then: now and then answers, which lead to further orders, and the command wait for the owner together.
+            for _ in 0..n % 40 {
+                tokio::task::yield_now().await;
+            }
+            // Too late, where it has completed by then.
+            let _ = engine.command(id, cancel()).await;
+            let state = ended(&engine, id).await;
+            assert!(state.open.is_empty(), "{n}");
+            let row = bench.tenant_row(Meter::Usd).await.expect("there is a row");
+            assert_eq!(row.reserved, 0, "{n}: nothing is held for what was never made");
+            let ordered = events(&engine, id).await.iter().filter(|event| event.name() == "call_started").count();
+            in_one += usize::from(ordered > bench.world.seen().len() - before);
+            if in_one > 2 {
+                break;
+            }
+        }
+        // The permits are there again.
+        let next = start(&engine, &text).await;
+        completed(&*ended(&engine, next).await);
+    });
+    assert!(in_one > 0, "it never came to that, so nothing was shown");
 }
