@@ -2,6 +2,7 @@
 
 mod append;
 mod calls;
+mod created;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use gorgon_core::plan::Program;
 use gorgon_core::run::{RunState, RunStatus};
 use gorgon_core::time::Timestamp;
 use gorgon_ports::journal::BudgetRefusal;
-use gorgon_ports::{Blob, Commit, NewRun, Receipt, Refusal, RunKey, StoreError};
+use gorgon_ports::{Blob, Commit, NewRun, Refusal, RunKey, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use self::append::Encoded;
 use self::calls::Calls;
-use crate::engine::{Deciding, Shared};
+pub(crate) use self::created::{CreateFailed, Created};
+use crate::engine::Shared;
 use crate::error::CommandError;
 use crate::history::{self, Head, Read};
 use crate::mailbox::{Message, Whereabouts};
@@ -354,7 +356,10 @@ impl Owner {
                 }
             }
         }
-        Ok(())
+        // The last round takes no permits, so no budget can refuse it. A store that does is not to be worked with: what was answered would be forgotten.
+        let error = StoreError::Unavailable("the budgets refused an append that holds nothing".to_owned());
+        answer(asked, || Err(CommandError::Store(error.clone())));
+        Err(error)
     }
 
     /// Decides one command after the other on the state that the one before left, and notes what was rejected.
@@ -394,38 +399,6 @@ impl Owner {
         self.blocked = !blocked.is_empty() && self.shared.go_on();
         self.again = self.blocked && !self.shared.join_line(self.run.no(), blocked, refunds_seen);
     }
-}
-
-/// A run whose first append is on disk.
-pub(crate) struct Created {
-    state: RunState,
-    head: Head,
-    pub(crate) receipt: Receipt,
-    events: Vec<Event>,
-    body: bytes::Bytes,
-    at: Timestamp,
-    blocked: Blocked,
-    refunds_seen: u64,
-    /// Until its owner has started what it ordered.
-    _deciding: Deciding,
-}
-
-impl Created {
-    /// Its state.
-    pub(crate) fn state(&self) -> &RunState {
-        &self.state
-    }
-
-    /// Its state, if nothing more is to happen to it.
-    pub(crate) fn into_state(self) -> RunState {
-        self.state
-    }
-}
-
-/// Why a run could not be created.
-pub(crate) enum CreateFailed {
-    Rejected(gorgon_core::command::Rejection),
-    Store(StoreError),
 }
 
 /// The permits of a round: the last one starts nothing, so no budget can refuse it.

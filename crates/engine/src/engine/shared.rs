@@ -259,6 +259,10 @@ impl Shared {
             }
             return;
         }
+        // What it ordered is in doubt for the next engine: this one has stopped.
+        if self.stop.is_cancelled() {
+            return;
+        }
         let Some(mail) = self.register(&run) else { return };
         let owner = Owner::of(Arc::clone(self), created, mail, asker);
         let shared = Arc::clone(self);
