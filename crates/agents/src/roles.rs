@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gorgon_core::contract::Contract;
 use gorgon_core::definition::{Definition, Step};
 use gorgon_core::diagnostic::{Code, Diagnostic};
-use gorgon_core::template::{escape, nearest};
+use gorgon_core::template::{escape, is_computed, nearest};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
@@ -119,7 +119,7 @@ impl Roles {
             return;
         }
         // A name that is computed is known when the step starts; then it is a word in its instructions.
-        let Some(name) = step.params.get("role").and_then(Value::as_str).filter(|name| !name.contains("${") && !name.contains("{{")) else { return };
+        let Some(name) = step.params.get("role").and_then(Value::as_str).filter(|name| !is_computed(name)) else { return };
         match self.find(name) {
             Some(role) => {
                 step.params.insert("system_prompt".to_owned(), Value::String(escape(&role.prompt)));

@@ -5,7 +5,7 @@ use gorgon_core::event::{Instead, SkipReason};
 use gorgon_core::ids::StepId;
 use gorgon_core::payload::Payload;
 use gorgon_core::plan::NodeIx;
-use gorgon_core::run::{ItemPhase, ItemState, Round, Rounds, RunState, RunStatus, StepState, StepStatus};
+use gorgon_core::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::{Time, time};
@@ -122,7 +122,7 @@ impl RunStep {
             id: node.step.id.clone(),
             kind: node.step.kind.clone(),
             parent,
-            status: shown(step.status, state.status),
+            status: step.status.shown_in(state.status),
             attempts: step.items.iter().map(|item| item.attempt.saturating_sub(before)).sum(),
             rounds: step.rounds.as_ref().map(|rounds| u32::try_from(rounds.ended.len()).unwrap_or(u32::MAX)),
             past_failures: step.rounds.as_deref().map(RoundFailure::all).unwrap_or_default(),
@@ -141,15 +141,6 @@ impl RunStep {
             started_at: step.started_at.map(time),
             ended_at: step.ended_at.or(state.ended_at.filter(|_| step.started_at.is_some())).map(time),
         }
-    }
-}
-
-/// How a step stands to whoever asks: in a run that has ended nothing runs and nothing waits, though what its budget stopped can go on where it is.
-fn shown(step: StepStatus, run: RunStatus) -> StepStatus {
-    match step {
-        StepStatus::Running | StepStatus::Waiting if run.is_terminal() => StepStatus::Cancelled,
-        StepStatus::Ready if run.is_terminal() => StepStatus::Pending,
-        step => step,
     }
 }
 

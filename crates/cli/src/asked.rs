@@ -1,6 +1,6 @@
 //! What a model was asked, and what came of it, in a few words.
 
-use gorgon_core::call::{ModelAnswer, ModelRequest, Outcome, Part, Speaker};
+use gorgon_core::call::{CutOff, ModelAnswer, ModelRequest, Outcome, Part, Speaker};
 
 use crate::board::first_line;
 
@@ -22,7 +22,7 @@ pub(crate) fn came_to(outcome: &Outcome) -> String {
     let answer = match outcome {
         Outcome::Succeeded { value, .. } => value.parse::<ModelAnswer>(),
         Outcome::Failed { failure, .. } => return format!("failed: {}", first_line(&failure.message)),
-        Outcome::InDoubt { evidence } => return format!("in doubt: {}", first_line(evidence)),
+        Outcome::InDoubt { evidence } => return in_doubt(evidence),
     };
     let Ok(answer) = answer else { return "answered".to_owned() };
     if let Some(why) = cut_off(&answer) {
@@ -37,6 +37,11 @@ pub(crate) fn came_to(outcome: &Outcome) -> String {
     }
 }
 
+/// What is known of a call whose fate is not.
+pub(crate) fn in_doubt(evidence: &str) -> String {
+    format!("in doubt: {}", first_line(evidence))
+}
+
 /// How an answer was cut off, if it was: nothing but this tells of it where any text is a result.
 pub(crate) fn was_cut_off(outcome: &Outcome) -> Option<&'static str> {
     let Outcome::Succeeded { value, .. } = outcome else { return None };
@@ -44,11 +49,10 @@ pub(crate) fn was_cut_off(outcome: &Outcome) -> Option<&'static str> {
 }
 
 fn cut_off(answer: &ModelAnswer) -> Option<&'static str> {
-    match answer.finish_reason.as_str() {
-        "length" => Some("cut off by `max_tokens`"),
-        "model_context_window_exceeded" => Some("cut off at the end of its context window"),
-        _ => None,
-    }
+    CutOff::of(&answer.finish_reason).map(|how| match how {
+        CutOff::MaxTokens => "cut off by `max_tokens`",
+        CutOff::Window => "cut off at the end of its context window",
+    })
 }
 
 #[cfg(test)]

@@ -160,6 +160,11 @@ impl Board {
         }
     }
 
+    /// A step of it.
+    pub(crate) fn find(&self, step: &StepId) -> Option<&Row> {
+        self.places.get(step).map(|&place| &self.rows[place])
+    }
+
     fn row(&mut self, step: &StepId) -> Option<&mut Row> {
         self.places.get(step).map(|&place| &mut self.rows[place])
     }
@@ -215,8 +220,10 @@ impl Board {
             }
             Event::CallSettled { call, settlement, outcome } => {
                 self.charge(call, settlement.map(|settlement| settlement.charged));
+                // Only what a model is asked is held for.
+                let cut_off = settlement.and_then(|_| was_cut_off(outcome));
                 let failed = if let Outcome::Failed { failure, .. } = outcome { Some(first_line(&failure.message)) } else { None };
-                self.change(&call.step, |row| (row.failed, row.cut_off) = (failed, was_cut_off(outcome)));
+                self.change(&call.step, |row| (row.failed, row.cut_off) = (failed, cut_off));
             }
             Event::CallDoubted { call, verdict, settlement, .. } => {
                 self.charge(call, settlement.map(|settlement| settlement.charged));
@@ -268,8 +275,11 @@ impl Board {
             Event::RunFinished { status, .. } => {
                 (self.status, self.ended_at) = (*status, Some(at));
                 // What was under way is stopped, as the run itself says of its steps.
-                for row in self.rows.iter_mut().filter(|row| matches!(row.status, StepStatus::Running | StepStatus::Waiting)) {
-                    (row.status, row.ended_at) = (StepStatus::Cancelled, Some(at));
+                for row in &mut self.rows {
+                    let stands = row.status.shown_in(*status);
+                    if stands != row.status {
+                        (row.status, row.ended_at) = (stands, row.started_at.and(Some(at)));
+                    }
                 }
             }
             Event::SignalReceived { .. } | Event::TakenOver { .. } | Event::Halted { .. } | Event::LimitSet { .. } => {}

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use gorgon_language::limits::FILE_BYTES_MAX;
-use gorgon_tools::file::is_closed;
+use gorgon_tools::file::{closed_in, is_closed};
 
 /// The text of a file that a workflow names, if there is one, or why it is not to be had. What holds keys is none, nor what lies in one of the closed places. It is looked for beside the workflow, above the folder `workflows`, as AWO's workflows name
 /// prompts from the root of their project, and in the current folder.
@@ -22,10 +22,7 @@ pub(crate) fn read(cwd: &Path, workflow: Option<&Path>, closed: &[PathBuf], name
     let file = file.canonicalize().map_err(failed)?;
     let root = root.canonicalize().map_err(failed)?;
     let Ok(place) = file.strip_prefix(&root) else { return Err("a link leads out of the folder".to_owned()) };
-    let closed: Vec<PathBuf> = closed.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
-    // Whoever works within what is closed has opened it.
-    let closed: Vec<PathBuf> = closed.into_iter().filter(|closed| !root.starts_with(closed)).collect();
-    if is_closed(&root, place, &closed) {
+    if is_closed(&root, place, &closed_in(&root, closed)) {
         return Err("it holds keys, or settings or data of Gorgon, which are not for workflows to read".to_owned());
     }
     let bytes = std::fs::metadata(&file).map_err(failed)?.len();

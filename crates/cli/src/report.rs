@@ -231,14 +231,11 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Paused if run.is_out_of_budget() => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
         RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
         RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
-        RunStatus::Failed if run.retryable && run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut) => {
-            std::iter::once(format!("  to go on where it was stopped, with its time counted anew: gorgon retry {id}"))
-                .chain(repeated(run).map(|line| format!("    {line}")))
-                .collect()
+        RunStatus::Failed | RunStatus::Partial if run.retryable => {
+            let what = if timed_out(run) { "to go on where it was stopped, with its time counted anew" } else { "to try the failed steps again" };
+            std::iter::once(format!("  {what}: gorgon retry {id}")).chain(repeated(run).map(|line| format!("    {line}"))).collect()
         }
-        RunStatus::Failed | RunStatus::Partial if run.retryable => std::iter::once(format!("  to try the failed steps again: gorgon retry {id}"))
-            .chain(repeated(run).map(|line| format!("    {line}")))
-            .collect(),
+        RunStatus::Failed if timed_out(run) => vec![format!("  to see how far it came: gorgon runs show {id}")],
         RunStatus::Failed | RunStatus::Partial => {
             let of_rounds = run.steps.iter().find(|step| !step.past_failures.is_empty() && loop_around(run, step).is_none());
             let again = |step: &RunStep| format!("  to run that loop again, and keep what came before it: gorgon fork {id} --from {}", step.id);
@@ -246,6 +243,11 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         }
         RunStatus::Waiting => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
     }
+}
+
+/// Whether its own limit on time ended it.
+fn timed_out(run: &Run) -> bool {
+    run.error.as_ref().is_some_and(|error| error.code == Code::RunTimedOut)
 }
 
 fn raise(run: &Run) -> String {

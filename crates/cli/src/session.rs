@@ -214,6 +214,16 @@ impl Reached {
     }
 }
 
+/// Asks for whoever holds the store: a release that does not say who it is answers all the same. A process that was stopped still has its socket, and answers
+/// nothing.
+pub(crate) async fn who_holds(client: &Client, patience: Duration) -> Option<Option<gorgon_api::Holder>> {
+    match tokio::time::timeout(patience, client.holder()).await {
+        Ok(Ok(holder)) => Some(Some(holder)),
+        Ok(Err(Error::Problem(_))) => Some(None),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
 async fn reach(settings: &Settings, purpose: Purpose) -> Result<Reached, Fault> {
     if purpose == Purpose::Ephemeral || (purpose == Purpose::Look && !settings.database.value.exists()) {
         return Ok(Reached::ours(Box::new(open_memory(settings, purpose == Purpose::Ephemeral).await?)));
@@ -223,11 +233,8 @@ async fn reach(settings: &Settings, purpose: Purpose) -> Result<Reached, Fault> 
     let started = Instant::now();
     let mut pause = PAUSE.0;
     loop {
-        // A process that was stopped still has its socket, and answers nothing.
-        match tokio::time::timeout(PATIENCE.saturating_sub(started.elapsed()), client.holder()).await {
-            Ok(Ok(other)) => return Ok(Reached { client, holder: None, other: Some(other) }),
-            Ok(Err(Error::Problem(_))) => return Ok(Reached { client, holder: None, other: None }),
-            Ok(Err(_)) | Err(_) => {}
+        if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await {
+            return Ok(Reached { client, holder: None, other });
         }
         let public = (purpose == Purpose::Work).then_some(socket.as_path());
         match open_store(settings, public, FOREGROUND, purpose == Purpose::Work).await? {

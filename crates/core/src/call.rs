@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::model::{AnswerSchema, Message, ModelAnswer, ModelRequest, Part, Speaker, ToolSpec};
+pub use self::model::{AnswerSchema, CutOff, Message, ModelAnswer, ModelRequest, Part, Speaker, ToolSpec};
 use crate::money::TokenUsage;
 use crate::payload::Payload;
 

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::rule::Rule;
 use self::schema::Checker;
+use crate::call::CutOff;
 
 /// Most problems that are told of one answer.
 const PROBLEMS_MAX: usize = 8;
@@ -129,11 +130,12 @@ impl Contract {
             return fails(Broken::Empty, "the answer is empty");
         }
         // Whatever cut it off, the same question is cut off again.
-        if finish_reason == "model_context_window_exceeded" {
-            return fails(Broken::CutOff, "the answer was cut off where the model's context window ended: ask for less, or give it less to read");
-        }
-        if finish_reason == "length" {
-            return fails(Broken::CutOff, "the answer was cut off by `max_tokens` before it was complete: raise it, or ask for less");
+        if let Some(how) = CutOff::of(finish_reason) {
+            let where_and_cure = match how {
+                CutOff::Window => "where the model's context window ended: ask for less, or give it less to read",
+                CutOff::MaxTokens => "by `max_tokens` before it was complete: raise it, or ask for less",
+            };
+            return fails(Broken::CutOff, &format!("the answer was cut off {where_and_cure}"));
         }
         let whole = finish_reason == "stop";
         let mut mends = Vec::new();

@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::agent::{HOP, OPENED_AGAIN, can_go_on, hops};
 pub(crate) use self::branch::arms as branch_arms;
+pub use self::files::leads_out;
 pub use self::outputs::map_outputs;
 pub use self::params::{Param, ParamType, Syntax, read};
 pub(crate) use self::repeat::most_rounds;

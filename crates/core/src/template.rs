@@ -37,7 +37,7 @@ pub use path::{Path, Segment};
 pub use problem::{Problem, Severity};
 pub use reference::{Reference, Root, RunField, Scope};
 pub use shell::{RenderedShell, ShellText};
-pub use text::{Template, escape};
+pub use text::{Template, escape, is_computed};
 pub use tree::TemplateValue;
 
 #[cfg(test)]

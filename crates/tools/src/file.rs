@@ -19,8 +19,8 @@ use gorgon_core::call::{Family, FileRequest, Outcome, Request};
 use gorgon_core::payload::Payload;
 use gorgon_ports::{CallCx, Executor, StoredCall};
 
-pub use self::root::is_closed;
 use self::root::{Broken, Root};
+pub use self::root::{closed_in, is_closed};
 use crate::outcome::{failed, in_doubt, misdirected, refused, succeeded};
 use crate::stop::Stop;
 

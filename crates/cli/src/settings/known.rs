@@ -13,7 +13,7 @@ use crate::fault::Fault;
 pub(super) fn add(providers: &mut IndexMap<String, Setting<ProviderConfig>>, env: &Environment) -> Result<(), Fault> {
     providers.entry(SIMULATED.to_owned()).or_insert_with(|| Setting::default(ProviderConfig::Simulated(SimulatedConfig::default())));
     if let Some((key, base, variable)) = variables(env, "OPENAI_API_KEY", "OPENAI_BASE_URL") {
-        let config = OpenAiConfig { base_url: base.clone(), api_key_env: key.clone(), ..OpenAiConfig::default() };
+        let config = OpenAiConfig { api_key_env: key.clone(), ..OpenAiConfig::default() };
         let known = providers.entry("openai".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Openai(config), env.source(variable)));
         if let (ProviderConfig::Openai(config), Some(base)) = (&mut known.value, base) {
             direct(base, key, &mut config.base_url, &mut config.api_key_env);
@@ -22,7 +22,7 @@ pub(super) fn add(providers: &mut IndexMap<String, Setting<ProviderConfig>>, env
     }
     check_mode(env)?;
     if let Some((key, base, variable)) = variables(env, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL") {
-        let config = AnthropicConfig { base_url: base.clone(), api_key_env: key.clone(), ..AnthropicConfig::default() };
+        let config = AnthropicConfig { api_key_env: key.clone(), ..AnthropicConfig::default() };
         let known = providers.entry("anthropic".to_owned()).or_insert_with(|| Setting::new(ProviderConfig::Anthropic(config), env.source(variable)));
         if let (ProviderConfig::Anthropic(config), Some(base)) = (&mut known.value, base) {
             direct(base, key, &mut config.base_url, &mut config.api_key_env);

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use gorgon_api::Run;
-use gorgon_client::{Client, Error};
+use gorgon_client::Client;
 use gorgon_core::diagnostic::Code;
 
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::holder::{LOG, socket_path, spawn};
 use crate::report::short;
-use crate::session::Session;
+use crate::session::{Session, who_holds};
 use crate::settings::Settings;
 
 /// How long a background process may take to listen.
@@ -22,10 +22,8 @@ pub(super) async fn session(context: &Context, settings: Settings) -> Result<Ses
     let client = Client::unix(socket_path(&settings.data_dir.value)?);
     let started = Instant::now();
     loop {
-        match tokio::time::timeout(PATIENCE.saturating_sub(started.elapsed()), client.holder()).await {
-            Ok(Ok(other)) => return Ok(Session::of_client(context, settings, client, Some(other))),
-            Ok(Err(Error::Problem(_))) => return Ok(Session::of_client(context, settings, client, None)),
-            Ok(Err(_)) | Err(_) => {}
+        if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await {
+            return Ok(Session::of_client(context, settings, client, other));
         }
         if started.elapsed() > PATIENCE {
             let log = settings.data_dir.value.join(LOG);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use gorgon_api::RunQuery;
 use gorgon_client::Client;
+use gorgon_core::command::key_variable;
 use gorgon_providers::{PriceList, Vendor, build};
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::holder::socket_path;
-use crate::session::{Purpose, Session};
+use crate::session::{Purpose, Session, who_holds};
 use crate::settings::Settings;
 
 /// Below this there is no room for a long run.
@@ -102,7 +103,7 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
     // Looking must not make the folder.
     let socket = settings.data_dir.value.is_dir().then(|| socket_path(&settings.data_dir.value));
     let held = match socket {
-        Some(Ok(socket)) => matches!(tokio::time::timeout(PATIENCE, Client::unix(socket).holder()).await, Ok(Ok(_))),
+        Some(Ok(socket)) => who_holds(&Client::unix(socket), PATIENCE).await.is_some(),
         Some(Err(_)) | None => false,
     };
     let looked = match Session::with(context, settings.clone(), Purpose::Look).await {
@@ -163,11 +164,7 @@ fn providers(settings: &Settings) -> Vec<Finding> {
     });
     let mut findings: Vec<Finding> = each.collect();
     if let Some(name) = settings.provider.value.as_ref().filter(|name| !settings.providers.contains_key(*name)) {
-        let key = match name.as_str() {
-            "openai" => "set OPENAI_API_KEY, or ",
-            "anthropic" => "set ANTHROPIC_API_KEY, or ",
-            _ => "",
-        };
+        let key = key_variable(name).map_or_else(String::new, |variable| format!("set {variable}, or "));
         let help = Some(format!("{key}add `[providers.{name}]` to gorgon.toml"));
         findings.push(Finding { what: "default provider".to_owned(), state: State::Odd, detail: format!("`{name}` is not configured"), help });
     }

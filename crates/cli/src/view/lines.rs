@@ -39,7 +39,7 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         Event::WaitStarted { at: item, wait, .. } => match wait {
             Wait::Timer { ms } => {
                 let seconds = gorgon_core::time::show_seconds(*ms);
-                match board.rows.iter().find(|row| row.id == item.step).and_then(|row| row.failed.as_ref()) {
+                match board.find(&item.step).and_then(|row| row.failed.as_ref()) {
                     Some(why) => format!("step {}: {}; again in {seconds}s", named(board, item), shown(why)),
                     None => format!("step {} waits for {seconds}s", named(board, item)),
                 }
@@ -60,15 +60,15 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
             format!("step {} attempt {attempt} failed: {message}; again in {pause}", named(board, item))
         }
         Event::ItemFailed { step, item, failure } => format!("step {step}[{item}] failed: {}", shown(&first_line(&failure.message))),
-        Event::CallDoubted { call, verdict: DoubtVerdict::Leave, evidence, .. } => {
-            format!("step {} leaves a call in doubt, as the run is ending: {}", named_call(board, call), shown(&first_line(evidence)))
-        }
-        Event::CallDoubted { call, verdict, .. } => {
+        Event::CallDoubted { call, verdict, evidence, .. } => {
             let then = match verdict {
                 DoubtVerdict::Redo => "it is made again",
                 DoubtVerdict::Fail => "its attempt counts as failed",
                 DoubtVerdict::Ask => "somebody has to say what became of it",
-                DoubtVerdict::Leave => return None,
+                DoubtVerdict::Leave => {
+                    let why = shown(&first_line(evidence));
+                    return Some(format!("step {} leaves a call in doubt, as the run is ending: {why}", named_call(board, call)));
+                }
             };
             format!("step {} was in flight when its process died: {then}", call.step)
         }
@@ -106,11 +106,11 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         }
         Event::RunFinished { status, .. } => format!("run {} {}", status.word(), elapsed(board.created_at, at)),
         Event::CallStarted(started) => {
-            let asked = board.rows.iter().find(|row| row.id == started.call.step)?.asked.as_ref()?;
+            let asked = board.find(&started.call.step)?.asked.as_ref()?;
             format!("step {}: {}", named_call(board, &started.call), shown(asked))
         }
         Event::CallSettled { call, .. } => {
-            let how = board.rows.iter().find(|row| row.id == call.step)?.cut_off?;
+            let how = board.find(&call.step)?.cut_off?;
             format!("step {}: the answer was {how}", named_call(board, call))
         }
         Event::StatusChanged { .. }
@@ -123,11 +123,11 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
 }
 
 fn is_fan_out(board: &Board, step: &StepId) -> bool {
-    board.rows.iter().any(|row| row.id == *step && row.items.is_some())
+    board.find(step).is_some_and(|row| row.items.is_some())
 }
 
 fn is_kept(board: &Board, step: &StepId) -> bool {
-    board.rows.iter().any(|row| row.id == *step && row.kept)
+    board.find(step).is_some_and(|row| row.kept)
 }
 
 fn named(board: &Board, item: &ItemRef) -> String {
@@ -139,6 +139,5 @@ fn named_call(board: &Board, call: &CallId) -> String {
 }
 
 fn taken(board: &Board, step: &StepId) -> String {
-    let row = board.rows.iter().find(|row| row.id == *step);
-    row.and_then(|row| Some(elapsed(row.started_at?, row.ended_at?))).unwrap_or_else(|| "0.0s".to_owned())
+    board.find(step).and_then(|row| Some(elapsed(row.started_at?, row.ended_at?))).unwrap_or_else(|| "0.0s".to_owned())
 }

@@ -97,6 +97,27 @@ pub enum Speaker {
     Model,
 }
 
+/// How an answer was cut off that had no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutOff {
+    /// By the cap that was sent with the question.
+    MaxTokens,
+    /// At the end of the model's context window.
+    Window,
+}
+
+impl CutOff {
+    /// What the word says by which an answer ended.
+    #[must_use]
+    pub fn of(finish_reason: &str) -> Option<Self> {
+        match finish_reason {
+            "length" => Some(Self::MaxTokens),
+            "model_context_window_exceeded" => Some(Self::Window),
+            _ => None,
+        }
+    }
+}
+
 /// A piece of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

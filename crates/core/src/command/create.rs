@@ -16,7 +16,7 @@ use crate::money::{Meter, PriceTable, SIMULATED};
 use crate::payload::Payload;
 use crate::plan::{self, Cost, Node, Program, Verdict};
 use crate::step::ModelChoice;
-use crate::template::nearest;
+use crate::template::{is_computed, nearest};
 
 impl Decider<'_> {
     pub(super) fn create(&mut self, created: RunCreated, kept: Vec<Event>) -> Result<(), Rejection> {
@@ -149,7 +149,7 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
                 Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks a model, and no provider is named", node.step.id)).help(CURE),
             ),
             // A name that is computed is checked when the step starts.
-            Some(name) if name.contains("${") || name.contains("{{") => {}
+            Some(name) if is_computed(name) => {}
             Some(name) if !providers.iter().any(|known| known == name) => problems.push(
                 Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id))
                     .help(cure(name)),
@@ -167,14 +167,20 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
     }
 }
 
-/// How a provider comes to be configured: two are by their key alone.
+/// The variable that alone configures a provider of this name.
+#[must_use]
+pub fn key_variable(provider: &str) -> Option<&'static str> {
+    match provider {
+        "openai" => Some("OPENAI_API_KEY"),
+        "anthropic" => Some("ANTHROPIC_API_KEY"),
+        _ => None,
+    }
+}
+
+/// How a provider comes to be configured.
 fn cure(provider: &str) -> String {
-    let variable = match provider {
-        "openai" => "OPENAI_API_KEY",
-        "anthropic" => "ANTHROPIC_API_KEY",
-        _ => return CURE.to_owned(),
-    };
-    format!("set {variable}, in the environment or in a file `.env` here; or {CURE}")
+    let key = key_variable(provider).map_or_else(String::new, |variable| format!("set {variable}, in the environment or in a file `.env` here; or "));
+    format!("{key}{CURE}")
 }
 
 /// Whose budget a plan is held against.

@@ -43,14 +43,13 @@ impl Decider<'_> {
             return Err(Rejection::new(crate::diagnostic::Code::UnknownStep, format!("the run has no step `{step}`")));
         };
         let replaced = self.state.steps[ix].instead.as_ref().is_some_and(|instead| !matches!(instead, Instead::Resolved));
-        if self.state.steps[ix].status != StepStatus::Failed && !replaced || self.state.stands_in(ix) {
-            let word = self.state.steps[ix].status.word();
-            return Err(match self.state.stands_in(ix) {
-                true => {
-                    Rejection::state(format!("step `{step}` stands in for another one")).help("retry that one: what stands in runs again with it")
-                }
-                false => Rejection::state(format!("step `{step}` is {word}; only a failed step can be retried")),
-            });
+        if self.state.stands_in(ix) {
+            return Err(
+                Rejection::state(format!("step `{step}` stands in for another one")).help("retry that one: what stands in runs again with it")
+            );
+        }
+        if self.state.steps[ix].status != StepStatus::Failed && !replaced {
+            return Err(Rejection::state(format!("step `{step}` is {}; only a failed step can be retried", self.state.steps[ix].status.word())));
         }
         let top = |ix: NodeIx| groups_around(program, ix).last().unwrap_or(ix);
         let failed_too = (0..program.nodes.len()).find(|&other| {

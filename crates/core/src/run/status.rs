@@ -115,6 +115,16 @@ impl StepStatus {
         }
     }
 
+    /// How it stands in a run of this status: in one that has ended nothing runs and nothing waits, though what its budget stopped can go on where it is.
+    #[must_use]
+    pub fn shown_in(self, run: RunStatus) -> Self {
+        match self {
+            Self::Running | Self::Waiting if run.is_terminal() => Self::Cancelled,
+            Self::Ready if run.is_terminal() => Self::Pending,
+            other => other,
+        }
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn is_terminal(self) -> bool {

@@ -174,7 +174,7 @@ impl StepKind for Agent {
         let Some(list) = step.params.get("tools").and_then(Value::as_array) else { return };
         for (place, tool) in list.iter().enumerate() {
             // A name that is computed is checked when the step starts.
-            let Some(name) = tool.as_str().filter(|name| !name.contains("${") && !name.contains("{{")) else { continue };
+            let Some(name) = tool.as_str().filter(|name| !crate::template::is_computed(name)) else { continue };
             if tools::chosen(&[name.to_owned()]).is_err() {
                 let known: Vec<&str> = tools::TOOLS.iter().map(|tool| tool.name).collect();
                 problems.push(

@@ -71,7 +71,7 @@ impl StepKind for Files {
         }
         // What is computed is judged when it is known; what stands there, now.
         for key in ["path", "pattern"] {
-            let written = step.params.get(key).and_then(Value::as_str).filter(|text| !text.contains("${") && !text.contains("{{"));
+            let written = step.params.get(key).and_then(Value::as_str).filter(|text| !crate::template::is_computed(text));
             if let Some(path) = written.filter(|path| leads_out(path)) {
                 let message = format!("the path `{path}` of step `{}` leads out of the folder of the run", step.id);
                 let problem = Diagnostic::error(Code::PathEscapes, format!("params.{key}"), message);
@@ -132,7 +132,8 @@ fn request(params: Params) -> Result<FileRequest, Failure> {
 }
 
 /// Whether a path leads out of its root by its text alone.
-fn leads_out(path: &str) -> bool {
+#[must_use]
+pub fn leads_out(path: &str) -> bool {
     let mut depth = 0_i64;
     path.starts_with('/')
         || path.split('/').any(|part| {

@@ -117,6 +117,12 @@ impl Template {
     }
 }
 
+/// Whether a text has something in it that is put in when its step starts: until then what it says is not known.
+#[must_use]
+pub fn is_computed(text: &str) -> bool {
+    text.contains("${") || text.contains("{{")
+}
+
 /// Writes a text so that it parses to itself, whatever it contains.
 #[must_use]
 pub fn escape(text: &str) -> String {

@@ -98,9 +98,13 @@ impl Calls {
         self.in_flight.insert(call.id.clone(), (CancellationToken::new(), family));
         self.shared.call_started();
         let failure = Failure::new(FailureClass::Cancelled, "its run was stopped before it was made");
-        let outcome = Outcome::Failed { failure, metering: Metering::None };
-        let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
-        self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });
+        self.answered_by(&call.id, std::future::ready(Outcome::Failed { failure, metering: Metering::None }));
+    }
+
+    /// Brings the owner the answer to a call when it is there. A call is cancelled through its token only; if the process ends, the next owner finds it in doubt.
+    fn answered_by(&self, call: &CallId, answer: impl Future<Output = Outcome> + Send + 'static) {
+        let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.clone());
+        self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, answer.await)).await });
     }
 
     /// Starts a call; `alone` if it is the only one that is in flight.
@@ -112,10 +116,7 @@ impl Calls {
         let stored = StoredCall::ordered_by(receipt, call.id.clone(), state.whole_request(call));
         let Some(executor) = self.shared.executor(family) else {
             let failure = Failure::new(FailureClass::Invalid, "this process has no executor for calls of that kind");
-            let outcome = Outcome::Failed { failure, metering: Metering::None };
-            let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
-            self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, outcome)).await });
-            return;
+            return self.answered_by(&call.id, std::future::ready(Outcome::Failed { failure, metering: Metering::None }));
         };
         let start = state.created.as_ref().map(|created| &created.start);
         let cx = CallCx {
@@ -132,9 +133,7 @@ impl Calls {
             self.ready = Some((call.id.clone(), outcome));
             return;
         }
-        let (shared, run, id) = (Arc::clone(&self.shared), self.run.clone(), call.id.clone());
-        // Cancelled through its token only; if the process ends, the next owner finds the call in doubt.
-        self.shared.tasks.spawn(async move { shared.send(run, Message::Completed(id, answer.await)).await });
+        self.answered_by(&call.id, answer);
     }
 
     fn sink(&self, call: CallId) -> ProgressSink {

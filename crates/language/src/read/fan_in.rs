@@ -110,6 +110,6 @@ fn one_reference(text: &str) -> Option<&str> {
 }
 
 fn literal(items: &[Value]) -> Option<String> {
-    let texts: Option<Vec<&str>> = items.iter().map(|item| item.as_str().filter(|text| !text.contains("${") && !text.contains("{{"))).collect();
+    let texts: Option<Vec<&str>> = items.iter().map(|item| item.as_str().filter(|text| !gorgon_core::template::is_computed(text))).collect();
     Some(texts?.join(SEPARATOR))
 }

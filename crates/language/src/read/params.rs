@@ -111,7 +111,7 @@ impl<'n> Reader<'n> {
             Syntax::Template | Syntax::Shell | Syntax::Raw => {}
         }
         // What a template renders to is checked when the step starts.
-        let is_template = param.syntax == Syntax::Template && node.as_text().is_some_and(|text| text.contains("${") || text.contains("{{"));
+        let is_template = param.syntax == Syntax::Template && node.as_text().is_some_and(gorgon_core::template::is_computed);
         if !is_template && !self.fits(node, param.ty, &what) {
             return None;
         }

@@ -180,7 +180,7 @@ impl<'n> Reader<'n> {
         let without: Option<(&[&str], &str, &str)> = if matches!(ty.form, Form::Group) || step.kind == "workflow" {
             let keys = &["timeout_seconds", "total_timeout_seconds", "retry", "max_retries"];
             Some((keys, "which has steps inside of it", "say it of the steps inside"))
-        } else if ["wait", "sleep"].contains(&step.kind.as_str()) {
+        } else if step.kind == "wait" {
             Some((&["timeout_seconds", "total_timeout_seconds"], "which waits as long as it says", "leave it out"))
         } else {
             None

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use gorgon_core::call::Failure;
+use gorgon_core::step::leads_out;
 use rustix::fs::OFlags;
 
 use crate::outcome::{denied, invalid, refused};
@@ -41,6 +42,14 @@ pub(super) struct Root {
     closed: Vec<PathBuf>,
 }
 
+/// The places that are closed to runs of this folder, without links. Whoever starts runs within what is closed has opened it to them.
+#[must_use]
+pub fn closed_in(folder: &Path, closed: &[PathBuf]) -> Vec<PathBuf> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = real(folder);
+    closed.iter().map(|path| real(path)).filter(|closed| !folder.starts_with(closed)).collect()
+}
+
 /// Whether a file of a folder holds keys, or is Gorgon's own: what no workflow reads or changes. The folder and the place in it are without links; by their
 /// names `.env`, `gorgon.toml`, `gorgon-state.db…` and the folder `.gorgon` are closed in every folder, and what is named absolutely is besides.
 #[must_use]
@@ -58,11 +67,7 @@ impl Root {
     pub(super) fn open(folder: &Path, closed: &[PathBuf]) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(folder, ambient_authority())
             .map_err(|error| refused(format!("the folder of the run, {}, cannot be opened: {error}", folder.display())))?;
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let real_folder = real(folder);
-        // Whoever starts runs within what is closed has opened it to them.
-        let closed = closed.iter().map(|path| real(path)).filter(|closed| !real_folder.starts_with(closed)).collect();
-        Ok(Self { dir, shown: folder.to_owned(), closed })
+        Ok(Self { dir, shown: folder.to_owned(), closed: closed_in(folder, closed) })
     }
 
     /// The path, proven to be relative, not to climb out by its text, and to lead to nothing that is closed. Links out are judged when it is opened.
@@ -70,14 +75,8 @@ impl Root {
         if text.is_empty() || text.contains('\0') {
             return Err(invalid(format!("{text:?} is no path of a file")));
         }
-        let mut depth = 0_usize;
-        for component in Path::new(text).components() {
-            match component {
-                Component::Normal(_) => depth += 1,
-                Component::CurDir => {}
-                Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(|| self.outside(text))?,
-                Component::RootDir | Component::Prefix(_) => return Err(self.outside(text)),
-            }
+        if leads_out(text) {
+            return Err(self.outside(text));
         }
         let path = PathBuf::from(text);
         if self.is_closed(&path) {

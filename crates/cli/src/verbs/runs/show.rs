@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use gorgon_api::{Export, Run, RunStep, Time, Waiting};
+use gorgon_api::{Run, RunStep, Time, Waiting};
+use gorgon_core::call::Request;
+use gorgon_core::contract::Mend;
 use gorgon_core::event::{ChargeSource, DoubtVerdict, Event};
 use gorgon_core::ids::CallId;
 use gorgon_core::money::{Amounts, show_usd};
@@ -17,6 +19,9 @@ use crate::printer::Printer;
 use crate::prompt::preview_lines;
 use crate::report::{self, elapsed, glyph, shown, style};
 use crate::session::{Purpose, Session};
+
+/// Most mends of one answer that are told.
+const MENDS_MAX: usize = 20;
 
 /// Show how a run stands: its steps, what it waits for, what was in doubt, what it cost.
 #[derive(Debug, Args)]
@@ -44,12 +49,13 @@ impl Show {
         head(printer, &export.run);
         export.run.steps.iter().for_each(|step| line(printer, &export.run, step));
         waits(printer, &export.run);
-        super::calls::show(printer, &export);
-        super::calls::mends(printer, &export);
-        doubts(printer, &export);
+        let events: Vec<Event> = export.events.iter().filter_map(|frame| frame.events().ok()).flatten().collect();
+        super::calls::show(printer, &export.run, &events);
+        mends(printer, &export.run);
+        doubts(printer, &events);
         budget(printer, &export.run);
         printer.data(report::cost_of(&export.run));
-        cancelled(printer, &export);
+        cancelled(printer, &export.run, &events);
         report::outputs(printer, &export.run);
         report::ending(printer, &export.run);
         if session.is_alone() && !export.run.status.is_terminal() && !export.run.needs_somebody() {
@@ -125,12 +131,25 @@ fn waits(printer: &Printer, run: &Run) {
     }
 }
 
+/// Tells how the answers of steps were mended until they were what they have to be.
+fn mends(printer: &Printer, run: &Run) {
+    for step in &run.steps {
+        let outputs = step.outputs.as_ref().map(|outputs| outputs.value());
+        let mends = outputs.as_ref().and_then(|outputs| outputs.get("mends")?.as_array()).filter(|_| step.kind == "agent");
+        let mends: Vec<Mend> = mends.into_iter().flatten().filter_map(|mend| serde_json::from_value(mend.clone()).ok()).collect();
+        let told: Vec<String> = mends.iter().take(MENDS_MAX).map(|Mend { path, what }| format!("{path} {what}").trim().to_owned()).collect();
+        if !told.is_empty() {
+            printer.data(format!("  the answer of {} was mended: {}", step.id, shown(&told.join("; "))));
+        }
+    }
+}
+
 /// What was in flight when a process died, and what became of it: also when that is long over.
-fn doubts(printer: &Printer, export: &Export) {
-    let mut asked: HashMap<CallId, String> = HashMap::new();
-    for event in export.events.iter().filter_map(|frame| frame.events().ok()).flatten() {
-        if let Event::CallStarted(started) = &event {
-            asked.insert(started.call.clone(), started.request.in_words());
+fn doubts(printer: &Printer, events: &[Event]) {
+    let mut asked: HashMap<&CallId, &Request> = HashMap::new();
+    for event in events {
+        if let Event::CallStarted(started) = event {
+            asked.insert(&started.call, &started.request);
         }
         if let Event::CallDoubted { call, evidence, verdict, settlement } = event {
             let became = match verdict {
@@ -143,19 +162,18 @@ fn doubts(printer: &Printer, export: &Export) {
                 let ground = if settlement.source == ChargeSource::AssumedMax { "in full, as nobody knows what was used" } else { "as was told" };
                 format!("; charged {} {ground}", show_usd(settlement.charged.cost_nano_usd))
             });
-            printer.data(format!("  in doubt: call {call} was {became} ({}){}", first_line(&evidence), charged.unwrap_or_default()));
-            if let Some(asked) = asked.get(&call) {
-                printer.data(format!("    asked for: {}", shown(asked)));
+            printer.data(format!("  in doubt: call {call} was {became} ({}){}", first_line(evidence), charged.unwrap_or_default()));
+            if let Some(asked) = asked.get(call) {
+                printer.data(format!("    asked for: {}", shown(&asked.in_words())));
             }
         }
     }
 }
 
 /// Who ended it, and why.
-fn cancelled(printer: &Printer, export: &Export) {
-    let events = export.events.iter().rev().filter_map(|frame| frame.events().ok());
-    let last = events.flatten().find_map(|event| if let Event::RunFinished { failure, .. } = event { Some(failure) } else { None });
-    if let (RunStatus::Cancelled, Some(Some(failure))) = (export.run.status, last) {
+fn cancelled(printer: &Printer, run: &Run, events: &[Event]) {
+    let last = events.iter().rev().find_map(|event| if let Event::RunFinished { failure, .. } = event { Some(failure) } else { None });
+    if let (RunStatus::Cancelled, Some(Some(failure))) = (run.status, last) {
         printer.data(shown(&failure.message));
     }
 }

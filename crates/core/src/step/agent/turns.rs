@@ -1,6 +1,6 @@
 //! Where a conversation stands: what the last answer asked for, and what came since.
 
-use crate::call::{Failure, Family, Message, ModelAnswer, Outcome, Part, Request, Speaker};
+use crate::call::{CutOff, Failure, Family, Message, ModelAnswer, Outcome, Part, Request, Speaker};
 use crate::definition::EffectClass;
 
 use super::tools::{Tool, unknown};
@@ -25,13 +25,12 @@ pub(super) enum Turn {
     Unreadable(String),
 }
 
-/// Why an answer ended that had no more room, and what helps.
+/// What helps where an answer was cut off, if it was.
 fn cut_off(answer: &ModelAnswer) -> Option<&'static str> {
-    match answer.finish_reason.as_str() {
-        "length" => Some("`max_tokens` were used up; raise it, or ask for less at a time"),
-        "model_context_window_exceeded" => Some("the model's context window was full; give it less to read"),
-        _ => None,
-    }
+    CutOff::of(&answer.finish_reason).map(|how| match how {
+        CutOff::MaxTokens => "`max_tokens` were used up; raise it, or ask for less at a time",
+        CutOff::Window => "the model's context window was full; give it less to read",
+    })
 }
 
 /// Model answers so far.
