@@ -6,7 +6,6 @@ mod created;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use gorgon_core::budget::BudgetKey;
 use gorgon_core::call::{Family, Outcome};
@@ -28,6 +27,7 @@ use crate::engine::Shared;
 use crate::error::CommandError;
 use crate::history::{self, Head, Read};
 use crate::mailbox::{Message, Whereabouts};
+use crate::sleepers::sleep_until;
 
 /// Most messages that one append takes in.
 const DRAINED_MAX: usize = 512;
@@ -209,11 +209,12 @@ impl Owner {
                 () = std::future::ready(()), if ready.is_some() => while let Ok(message) = self.mail.try_recv() { batch.push(message); },
                 count = self.mail.recv_many(&mut batch, DRAINED_MAX) => if count == 0 { return self.idle(); },
                 () = tokio::task::yield_now(), if again => {}
-                () = sleep_until(&*shared.clock, alarm) => batch.push(Message::Poke),
+                () = sleep_until(&*shared.clock, alarm) => {}
             }
             let _deciding = self.shared.deciding();
             batch.extend(ready.map(|(call, outcome)| Message::Completed(call, outcome)));
-            if again {
+            // Mail comes first above, and may never end: an alarm that has gone off is not to wait for that.
+            if again || alarm.is_some_and(|at| at <= self.shared.clock.now()) {
                 batch.push(Message::Poke);
             }
             let asked = self.sort(&mut batch);
@@ -463,13 +464,6 @@ pub(crate) fn refusal_error(refusal: &Refusal) -> StoreError {
         Refusal::Budget(_) => StoreError::Unavailable("a budget refused".to_owned()),
         Refusal::Full(why) => StoreError::Unavailable(why.clone()),
         Refusal::Closed(why) => StoreError::Closed(why.clone()),
-    }
-}
-
-async fn sleep_until(clock: &dyn gorgon_ports::Clock, at: Option<Timestamp>) {
-    match at {
-        Some(at) => tokio::time::sleep(Duration::from_millis(at.since_ms(clock.now()))).await,
-        None => std::future::pending().await,
     }
 }
 

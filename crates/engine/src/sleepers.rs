@@ -3,10 +3,26 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use gorgon_core::time::Timestamp;
-use gorgon_ports::RunKey;
+use gorgon_ports::{Clock, RunKey};
 use tokio::sync::Notify;
+
+/// The longest nap. The machine's timers stand still while it is suspended and know nothing of a clock that is set: what time it is has to be looked at.
+const NAP_MS_MAX: u64 = 10_000;
+
+/// Waits until the clock says so; for ever without a time.
+pub(crate) async fn sleep_until(clock: &dyn Clock, at: Option<Timestamp>) {
+    let Some(at) = at else { return std::future::pending().await };
+    loop {
+        let left = at.since_ms(clock.now());
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(left.min(NAP_MS_MAX))).await;
+    }
+}
 
 /// The heap. An entry may be stale; the run that is woken by it looks and sleeps again.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use gorgon_core::budget::{Balance, Scope};
 use gorgon_engine::{Engine, Options, SystemClock, SystemEntropy};
-use gorgon_ports::{Executor, Journal, Ledger, Runs};
+use gorgon_ports::{Executor, Journal, Ledger, Runs, TenantScope};
 use gorgon_providers::{ModelExecutor, Provider, Providers, Unavailable, build};
 use gorgon_store_memory::MemoryStore;
 use gorgon_store_sqlite::{OpenError, SqliteStore};
@@ -92,6 +92,8 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     }
     let providers = providers(settings);
     let names = settings.providers.keys().cloned().collect();
+    // Before a run is taken up: the first call that goes on is held against the limits in force now.
+    set_limits(&*store.ledger, settings).await?;
     let engine = Engine::open(Options {
         journal: store.journal,
         runs: store.runs,
@@ -108,7 +110,6 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
         run: runs_go_on,
     })
     .await?;
-    set_limits(&engine, settings).await?;
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
     let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints() };
@@ -158,8 +159,9 @@ fn all_executors(settings: &Settings, providers: Providers, leftovers: Leftovers
 }
 
 /// Makes the ledger say what the settings say. A limit that was taken out of the settings is lifted; what was spent stays.
-async fn set_limits(engine: &Engine, settings: &Settings) -> Result<(), Fault> {
-    let rows = engine.budgets().await?;
+async fn set_limits(ledger: &dyn Ledger, settings: &Settings) -> Result<(), Fault> {
+    let scope = TenantScope(TENANT.to_owned());
+    let rows = ledger.of_tenant(&scope).await?;
     let tenant = Scope::Tenant(TENANT.to_owned());
     for (meter, limit) in &settings.budget {
         let known = rows.iter().find(|row| row.id.scope == tenant && row.id.meter == *meter).map(|row| row.balance.limit);
@@ -169,7 +171,7 @@ async fn set_limits(engine: &Engine, settings: &Settings) -> Result<(), Fault> {
             (None, None) => continue,
         };
         if known != Some(wanted) {
-            engine.set_limit(None, *meter, wanted).await?;
+            ledger.set_limit(&scope, None, *meter, wanted).await?;
         }
     }
     Ok(())

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -30,7 +29,7 @@ use crate::mailbox::{MAILBOX_MAX, Mailbox, Message};
 use crate::output::Output;
 use crate::owner::{Created, Ended, Owner};
 use crate::programs::Programs;
-use crate::sleepers::Sleepers;
+use crate::sleepers::{Sleepers, sleep_until};
 
 /// After how long a run that could not be read just now is read again, in milliseconds.
 const READ_AGAIN_MS: u64 = 1_000;
@@ -351,16 +350,10 @@ impl Shared {
             for run in due {
                 self.send(run, Message::Poke).await;
             }
-            let nap = async {
-                match next {
-                    Some(at) => tokio::time::sleep(Duration::from_millis(at.since_ms(self.clock.now()).max(1))).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = self.sleepers.earlier() => {}
-                () = nap => {}
+                () = sleep_until(&*self.clock, next) => {}
             }
         }
     }
