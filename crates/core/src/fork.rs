@@ -61,12 +61,6 @@ pub fn prefix(origin: &RunState, events: &[&Event]) -> Kept {
         let is_history = node.parent.is_some_and(|group| keep[group] == Keep::Whole) && origin.steps[ix].status.is_terminal();
         keep.push(if is_history { Keep::Whole } else { stands(origin, ix) });
     }
-    // What stands in for a step that starts anew is not needed yet.
-    for ix in 0..keep.len() {
-        if program.nodes[ix].fallback_of.is_some_and(|primary| keep[primary] != Keep::Whole) {
-            keep[ix] = Keep::No;
-        }
-    }
     Import::new(program, origin, Some(events), keep).done()
 }
 

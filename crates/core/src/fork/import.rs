@@ -1,6 +1,7 @@
 //! The events that bring results of one run into another.
 
 use crate::call::{Failure, FailureClass};
+use crate::definition::Step;
 use crate::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
 use crate::fork::Kept;
 use crate::ids::StepId;
@@ -40,12 +41,25 @@ pub(super) struct Import<'a> {
 impl<'a> Import<'a> {
     pub(super) fn new(program: &'a Program, origin: &'a RunState, history: Option<&'a [&'a Event]>, keep: Vec<Keep>) -> Self {
         let mut import = Self { program, origin, history, keep, kept: Kept::default() };
-        import.ask_again();
+        import.settle();
         import
     }
 
-    /// An approval counts for what ran on it and is kept. Where something still waits for it, it is asked for anew; and then what it stands in has not
-    /// ended.
+    /// What one rule takes away, another may rest on; each only ever takes away.
+    fn settle(&mut self) {
+        loop {
+            let before = self.keep.clone();
+            self.ask_again();
+            self.go_on_with_groups();
+            self.try_failures_again();
+            self.begin_anew();
+            if self.keep == before {
+                return;
+            }
+        }
+    }
+
+    /// An approval counts for what ran on it and is kept. Where something still waits for it, it is asked for anew.
     fn ask_again(&mut self) {
         for ix in 0..self.keep.len() {
             let agreed = self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole;
@@ -53,6 +67,10 @@ impl<'a> Import<'a> {
                 self.keep[ix] = Keep::No;
             }
         }
+    }
+
+    /// A group has not ended as long as something inside of it has not.
+    fn go_on_with_groups(&mut self) {
         // Steps stand after the group that they are in.
         for ix in (0..self.keep.len()).rev() {
             let node = &self.program.nodes[ix];
@@ -61,7 +79,10 @@ impl<'a> Import<'a> {
                 self.keep[ix] = Keep::parts_of(node);
             }
         }
-        // A group that goes on does not live with the failures inside of it: they are tried again.
+    }
+
+    /// A group that goes on does not live with the failures inside of it: they are tried again.
+    fn try_failures_again(&mut self) {
         for (ix, node) in self.program.nodes.iter().enumerate() {
             let goes_on = node.parent.is_some_and(|group| self.keep[group] != Keep::Whole);
             let failed = |step: &StepState| step.status == StepStatus::Failed && !step.tolerated || step.skipped == Some(SkipReason::GroupFailed);
@@ -69,6 +90,25 @@ impl<'a> Import<'a> {
                 self.keep[ix] = super::stands(self.origin, ix);
             }
         }
+    }
+
+    /// What is kept in part would go on at once. Where something before it runs again, or is asked again, it begins anew after that, with everything in it.
+    fn begin_anew(&mut self) {
+        for (ix, node) in self.program.nodes.iter().enumerate() {
+            let waits = self.keep[ix] == Keep::Parts && node.after.iter().any(|&(before, _)| !self.has_passed(before));
+            let outer = node.parent.is_some_and(|group| self.keep[group] == Keep::No);
+            // What stands in for a step that has not ended is not needed yet.
+            let stands_in = node.fallback_of.is_some_and(|primary| self.keep[primary] != Keep::Whole);
+            if waits || outer || stands_in {
+                self.keep[ix] = Keep::No;
+            }
+        }
+    }
+
+    /// Whether nothing waits for a step any more. What was left out is left out again, unless it is to stand in for a step that begins anew.
+    fn has_passed(&self, ix: NodeIx) -> bool {
+        let left_out = || self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Skipped);
+        self.keep[ix] == Keep::Whole || left_out() && self.program.nodes[ix].fallback_of.is_none_or(|primary| self.keep[primary] == Keep::Whole)
     }
 
     /// Whether something that is not kept comes after it, or after what it stands in.
@@ -120,7 +160,7 @@ impl<'a> Import<'a> {
             && self.keep[ix] == Keep::Parts
             && let Some(item) = step.items.first()
         {
-            self.bring_attempt(id, 0, item);
+            self.bring_attempt(ix, 0, item);
         }
         if self.keep[ix] == Keep::Whole {
             self.kept.events.push(ending(id, step));
@@ -174,13 +214,18 @@ impl<'a> Import<'a> {
                 self.kept.events.extend(item.failure.clone().map(|failure| Event::ItemFailed { step, item: n, failure }));
             }
             (ItemPhase::Failed, _) => {}
-            _ => self.bring_attempt(&step, n, item),
+            _ => self.bring_attempt(ix, n, item),
         }
     }
 
     /// The settled calls of an attempt that has not ended: what was paid for. A call that was in flight, or in doubt, is left out, and made anew.
-    fn bring_attempt(&mut self, step: &StepId, n: u32, item: &ItemState) {
+    fn bring_attempt(&mut self, ix: NodeIx, n: u32, item: &ItemState) {
         let Some(history) = self.history else { return };
+        let Step { id: step, approval, .. } = &self.program.nodes[ix].step;
+        // Who agreed to this one element agreed to it for the other run: it asks again, from the start.
+        if approval.is_some() {
+            return;
+        }
         let goes_on = !matches!(item.phase, ItemPhase::Idle | ItemPhase::Backoff(_) | ItemPhase::Succeeded | ItemPhase::Failed);
         if item.journal.is_empty() || !goes_on {
             return;

@@ -8,6 +8,7 @@ mod harness;
 
 mod answers;
 mod approvals;
+mod asked_again;
 mod bounds;
 mod branches;
 mod budgets;
