@@ -27,7 +27,7 @@ const PARAMS: &[Param] = &[
     Param::optional(
         "context",
         ParamType::Word(&["auto", "none"]),
-        "`auto`: the results of the steps in `depends_on` that no reference names stand before the prompt, labelled, at most 32 KiB; `none`: they do not.",
+        "`auto`: the results of the steps in `depends_on` that no reference names stand before the prompt, labelled, at most 32 KiB, where the longest are cut first; `none`: they do not.",
     )
     .or("\"auto\""),
     Param::optional("provider", ParamType::Text, "Who answers: a provider of the settings, or `simulated`."),

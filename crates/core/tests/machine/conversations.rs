@@ -347,6 +347,18 @@ fn what_an_agent_is_told_is_data_and_bounded_and_stored() {
 }
 
 #[test]
+fn long_results_leave_room_for_the_short_ones() {
+    let long = |id: &str| transform(id, &format!("'{id}-' * 20000")).after(&[]).gives(&[id]);
+    let short = transform("short", "'a few words'").after(&[]).gives(&["short"]);
+    let told = model(&Harness::start(workflow(vec![long("a"), short, long("z"), agent("go", "go").after(&["a", "short", "z"])]))).prompt;
+    assert!(told.contains("## short\nshort: a few words\n\n## z\nz: z-z-"), "what is short is told whole, wherever it stands");
+    let of = |letter: &str| told.matches(letter).count();
+    assert_eq!(of("a-"), of("z-"), "the long ones share what is left");
+    assert_eq!(told.matches("[cut here: ").count(), 2);
+    assert!((32_000..33_000).contains(&told.len()), "{} bytes", told.len());
+}
+
+#[test]
 fn a_first_question_in_doubt_counts_against_the_tokens_of_the_conversation() {
     let mut run = Harness::start(workflow(vec![worker().param("max_tokens", json!(500)).param("max_total_tokens", json!(400))]));
     run.crash();
