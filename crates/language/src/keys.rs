@@ -253,7 +253,7 @@ pub(crate) const STEP: &[Key] = &[
         "on_in_doubt",
         "`retry`, `fail` or `ask`",
         "`ask`",
-        "What happens to an `at_most_once` or `irreversible` call that was in flight at a crash.",
+        "What happens to an `at_most_once` or `irreversible` call that was in flight at a crash, or of which nobody can tell how far it came; then `retry` counts as a failed attempt.",
         || word(names(IN_DOUBT)),
     ),
     key(

@@ -61,16 +61,16 @@ fn line(board: &Board, at: Time, event: &Event) -> Option<String> {
         }
         Event::ItemFailed { step, item, failure } => format!("step {step}[{item}] failed: {}", shown(&first_line(&failure.message))),
         Event::CallDoubted { call, verdict, evidence, .. } => {
+            let why = shown(&first_line(evidence));
             let then = match verdict {
                 DoubtVerdict::Redo => "it is made again",
                 DoubtVerdict::Fail => "its attempt counts as failed",
                 DoubtVerdict::Ask => "somebody has to say what became of it",
                 DoubtVerdict::Leave => {
-                    let why = shown(&first_line(evidence));
                     return Some(format!("step {} leaves a call in doubt, as the run is ending: {why}", named_call(board, call)));
                 }
             };
-            format!("step {} was in flight when its process died: {then}", call.step)
+            format!("a call of step {} is in doubt, {why}: {then}", named_call(board, call))
         }
         Event::DoubtResolved { at: item, by, .. } => format!("step {} was in doubt; {by} said what became of it", named(board, item)),
         Event::StepSucceeded { step, .. } if is_kept(board, step) => format!("step {step} kept"),

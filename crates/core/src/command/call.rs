@@ -66,29 +66,33 @@ impl Decider<'_> {
     pub(super) fn doubt(&mut self, call: &OpenCall, evidence: String, cause: Cause) {
         let ending = self.state.halt.as_ref().is_some_and(HaltReason::stops_calls);
         let on_in_doubt = self.state.program.find(&call.id.step).map(|ix| self.state.program.nodes[ix].step.on_in_doubt).unwrap_or_default();
-        let verdict = match (ending, call.class, on_in_doubt) {
-            (true, ..) => DoubtVerdict::Leave,
-            (false, EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent, _) => match cause {
+        let bears_another = call.class < EffectClass::AtMostOnce || on_in_doubt == OnInDoubt::Retry;
+        let verdict = match (bears_another, on_in_doubt) {
+            _ if ending => DoubtVerdict::Leave,
+            (true, _) => match cause {
                 Cause::Crash => DoubtVerdict::Redo,
                 // What does not let itself be known while we look is a failure like others: tried again as often and as slowly as the file says.
                 Cause::Executor => DoubtVerdict::Fail,
             },
-            (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Retry) => DoubtVerdict::Redo,
-            (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Fail) => DoubtVerdict::Fail,
-            (false, EffectClass::AtMostOnce | EffectClass::Irreversible, OnInDoubt::Ask) => DoubtVerdict::Ask,
+            (false, OnInDoubt::Ask) => DoubtVerdict::Ask,
+            (false, OnInDoubt::Fail | OnInDoubt::Retry) => DoubtVerdict::Fail,
         };
         let settlement = call.hold.as_ref().map(super::settle::in_full);
         self.emit(Event::CallDoubted { call: call.id.clone(), evidence: evidence.clone(), verdict, settlement });
         if verdict == DoubtVerdict::Fail
             && let Some(ix) = self.state.program.find(&call.id.step)
         {
-            let failure = match call.class {
-                EffectClass::Pure | EffectClass::Repeatable | EffectClass::Idempotent => Failure::new(FailureClass::Transport, evidence),
-                EffectClass::AtMostOnce | EffectClass::Irreversible => {
-                    Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"))
-                }
+            let failure = if bears_another {
+                Failure::new(FailureClass::Transport, evidence)
+            } else {
+                Failure::new(FailureClass::Rejected, format!("nobody knows how far it came, and the file says `on_in_doubt: fail`: {evidence}"))
             };
-            self.fail_attempt(ix, call.id.item, failure);
+            // Another attempt would pay again for all that was settled in this one; `retry` goes on where it is.
+            if call.id.call > 0 {
+                self.fail_item(ix, call.id.item, failure)
+            } else {
+                self.fail_attempt(ix, call.id.item, failure)
+            };
         }
     }
 

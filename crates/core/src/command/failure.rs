@@ -23,7 +23,7 @@ impl Decider<'_> {
         let item = self.state.item(ix, n);
         let failures = item.map_or(0, |item| item.failures) + 1;
         let began = item.is_some_and(|item| item.attempt > 0);
-        if began && retry::tries_again(&step.retry, step.effect, failures, &failure) {
+        if began && retry::tries_again(step, failures, &failure) {
             let attempt = item.map_or(0, |item| item.attempt);
             let seed = self.facts.seed ^ (ix as u64) << 32 ^ u64::from(n) << 8 ^ u64::from(attempt);
             let retry_at = self.now.plus_ms(backoff::delay_ms(&step.retry, failures, &failure, seed));
@@ -66,7 +66,7 @@ impl Decider<'_> {
         let ms = backoff::delay_ms(&step.retry, tries, &failure, seed);
         let until = self.now.plus_ms(ms);
         let too_late = step.total_timeout_ms.zip(item.and_then(|item| item.started_at)).is_some_and(|(total, since)| until >= since.plus_ms(total));
-        if too_late || !retry::tries_again(&step.retry, step.effect, tries, &failure) {
+        if too_late || !retry::tries_again(step, tries, &failure) {
             return self.hop_or_fail(ix, n, failure);
         }
         let at = self.item_ref(ix, n);

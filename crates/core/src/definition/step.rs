@@ -112,7 +112,7 @@ impl EffectClass {
     }
 }
 
-/// What to do with an `at_most_once` or `irreversible` call that was in flight at a crash.
+/// What to do with an `at_most_once` or `irreversible` call that was in flight at a crash, or of which its executor cannot tell how far it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnInDoubt {

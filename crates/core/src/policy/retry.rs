@@ -1,20 +1,23 @@
 //! Whether to try again.
 
 use crate::call::Failure;
-use crate::definition::{EffectClass, Retry};
+use crate::definition::{EffectClass, OnInDoubt, Step};
 
 /// Attempts in all, if the file gives no number: and then only transient failures are tried again.
 pub const ATTEMPTS_DEFAULT: u32 = 3;
 
 /// Whether a step that has failed `failures` times, the last time so, is tried again.
 #[must_use]
-pub fn tries_again(retry: &Retry, class: EffectClass, failures: u32, failure: &Failure) -> bool {
+pub fn tries_again(step: &Step, failures: u32, failure: &Failure) -> bool {
     if !failure.class.may_be_retried() {
         return false;
     }
-    match retry.max_attempts {
+    match step.retry.max_attempts {
         Some(attempts) => failures < attempts,
-        // What may do harm a second time is repeated only where somebody asked for it by a number.
-        None => failures < ATTEMPTS_DEFAULT && failure.class.is_transient() && class < EffectClass::AtMostOnce,
+        // What may do harm a second time is repeated only where somebody asked for it, by a number or by what is to happen in doubt.
+        None => {
+            let bears_another = step.effect < EffectClass::AtMostOnce || step.on_in_doubt == OnInDoubt::Retry;
+            failures < ATTEMPTS_DEFAULT && failure.class.is_transient() && bears_another
+        }
     }
 }

@@ -9,6 +9,7 @@ use gorgon_core::run::{RunStatus, StepStatus, WaitingFor};
 use serde_json::json;
 
 use crate::build::{Say, agent, noop, transform, wait, workflow};
+use crate::conversations::{wants, worker};
 use crate::harness::{Harness, cancel, resolve, retry};
 
 fn verdict(events: &[Event]) -> Vec<DoubtVerdict> {
@@ -40,6 +41,43 @@ fn each_class_is_treated_as_the_file_says() {
             }
         }
     }
+}
+
+#[test]
+fn what_an_executor_cannot_tell_is_a_failed_attempt_with_a_count_and_a_delay() {
+    let in_doubt = || Outcome::InDoubt { evidence: "the answer broke off".to_owned() };
+    for (class, rule, attempts) in [
+        (EffectClass::Repeatable, OnInDoubt::Ask, 3),
+        (EffectClass::AtMostOnce, OnInDoubt::Retry, 3),
+        (EffectClass::Irreversible, OnInDoubt::Retry, 3),
+        (EffectClass::AtMostOnce, OnInDoubt::Fail, 1),
+    ] {
+        let mut run = Harness::start(workflow(vec![noop("a").effect(class).in_doubt(rule)]));
+        for attempt in 1..=attempts {
+            assert_eq!(run.open(), [format!("a/0/{attempt}/0")], "{class:?} {rule:?}");
+            assert_eq!(verdict(&run.settle("a", 0, in_doubt())), [DoubtVerdict::Fail]);
+            if attempt < attempts {
+                assert_eq!(run.open(), Vec::<String>::new(), "not at once");
+                run.pass(600_000);
+            }
+        }
+        assert_eq!((run.status(), run.open().len()), (RunStatus::Failed, 0), "{class:?} {rule:?}");
+    }
+    // The file has the last word on how often.
+    let mut run = Harness::start(workflow(vec![noop("a").effect(EffectClass::AtMostOnce).in_doubt(OnInDoubt::Retry).tries(1)]));
+    run.settle("a", 0, in_doubt());
+    assert_eq!(run.status(), RunStatus::Failed);
+}
+
+#[test]
+fn a_tool_that_nobody_can_tell_of_does_not_begin_the_conversation_anew() {
+    let mut run = Harness::start(workflow(vec![worker().in_doubt(OnInDoubt::Retry)]));
+    run.settle("a", 0, wants(&[("t1", "shell", r#"{"command":"ls"}"#)]));
+    run.settle("a", 0, Outcome::InDoubt { evidence: "something outlived it".to_owned() });
+    assert_eq!((run.status(), run.open().len()), (RunStatus::Failed, 0));
+    run.ok(retry(None));
+    assert_eq!(run.open().len(), 1, "{}", run.history());
+    assert!(run.open()[0].starts_with("a/0/1/"), "it goes on where it is: {:?}", run.open());
 }
 
 #[test]
