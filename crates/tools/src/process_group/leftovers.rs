@@ -60,23 +60,15 @@ impl Leftovers {
         Ok(Self { dir: dir.to_owned(), marks: Arc::new(marks) })
     }
 
-    /// Ends every group that an earlier process left behind. Blocks for as long as that takes. Answers the ids of groups that could not be ended.
+    /// Ends every group that an earlier process left behind, all at once. Blocks for as long as the slowest takes. Answers the ids of groups that could
+    /// not be ended.
     #[must_use]
     pub fn end_all(&self) -> Vec<u32> {
-        let mut survivors = Vec::new();
-        for file in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let path = file.path();
-            let entry = entry(&path);
-            // A file that cannot be read was being written when there was no process yet.
-            // The group itself may have lost its mark, as a program that sets its own environment does; others of the call may have left the group.
-            let groups = entry.map_or_else(Vec::new, |entry| entry.group.into_iter().chain(marked(&entry.mark)).collect());
-            let left: Vec<u32> = groups.iter().filter(|group| end(group) == End::Survived).map(|group| group.pid).collect();
-            if left.is_empty() {
-                let _ = std::fs::remove_file(&path);
-            }
-            survivors.extend(left);
-        }
-        survivors
+        let files: Vec<PathBuf> = std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path()).collect();
+        std::thread::scope(|scope| {
+            let ends: Vec<_> = files.iter().map(|path| scope.spawn(|| end_noted(path))).collect();
+            ends.into_iter().flat_map(|end| end.join().unwrap_or_default()).collect()
+        })
     }
 
     /// Kills every group that is noted, without grace and without waiting: for a process that is about to leave. The files stay, for the next
@@ -134,6 +126,18 @@ impl Note {
             tracing::warn!(mark = self.mark, %error, "a process group cannot be noted; if this process is killed, it may not be ended");
         }
     }
+}
+
+/// Ends what a file names; answers the ids of groups that could not be ended.
+fn end_noted(path: &Path) -> Vec<u32> {
+    // A file that cannot be read was being written when there was no process yet.
+    // The group itself may have lost its mark, as a program that sets its own environment does; others of the call may have left the group.
+    let groups = entry(path).map_or_else(Vec::new, |entry| entry.group.into_iter().chain(marked(&entry.mark)).collect());
+    let left: Vec<u32> = groups.iter().filter(|group| end(group) == End::Survived).map(|group| group.pid).collect();
+    if left.is_empty() {
+        let _ = std::fs::remove_file(path);
+    }
+    left
 }
 
 fn entry(path: &Path) -> Option<Entry> {
@@ -205,6 +209,30 @@ mod tests {
         let leftovers = Leftovers::in_dir(dir.path()).unwrap();
         let child = start(&leftovers.announce());
         check_that_it_is_ended(dir.path(), &leftovers, child);
+    }
+
+    #[test]
+    fn all_are_told_before_one_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::in_dir(dir.path()).unwrap();
+        // Each ends by itself once all have been told, and is killed otherwise.
+        let script = "trap 'touch $$; until [ $(ls | wc -l) = 4 ]; do sleep 0.01; done; exit 7' TERM; echo; while :; do sleep 1; done";
+        let children: Vec<Child> = (0..4)
+            .map(|_| {
+                let note = leftovers.announce();
+                let mut sh = Command::new("sh");
+                let mut child =
+                    sh.args(["-c", script]).current_dir(told.path()).process_group(0).stdout(std::process::Stdio::piped()).spawn().unwrap();
+                // Once it has said something it listens.
+                std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+                note.started(child.id());
+                child
+            })
+            .collect();
+        let waiters: Vec<_> = children.into_iter().map(|mut child| std::thread::spawn(move || child.wait().unwrap().code())).collect();
+        assert_eq!(leftovers.end_all(), Vec::<u32>::new());
+        assert_eq!(waiters.into_iter().map(|waiter| waiter.join().unwrap()).collect::<Vec<_>>(), [Some(7); 4]);
     }
 
     #[test]
