@@ -15,4 +15,7 @@ pub struct Holder {
     pub pid: u32,
     /// The settings that decide what runs may do and what they cost, by name; of each the hash of its value as `gorgon config show` has it.
     pub settings: BTreeMap<String, ContentHash>,
+    /// Whether it is about to let go: it records what it is told, and starts nothing.
+    #[serde(default)]
+    pub leaving: bool,
 }

@@ -12,7 +12,6 @@ pub(crate) use self::how::{End, Follow, Told};
 use crate::board::Board;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::interrupts::Interrupts;
 use crate::prompt::{Answer, Keyboard, Question};
 use crate::report;
 use crate::session::Session;
@@ -23,11 +22,12 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 /// Follows a run.
 pub(crate) async fn follow(session: &mut Session<'_>, run: Run, how: Follow) -> Result<(Run, End), Fault> {
-    let interrupts = session.interrupts()?;
+    session.listen()?;
     let keyboard = how.asks.then(Keyboard::listen);
     let id = run.id.to_string();
-    let mut follower = Follower { board: Board::empty(&run), how, id, known: run.events, interrupted: false, question: None, said_waiting: false };
-    follower.until_the_end(session, interrupts, keyboard).await
+    let mut follower =
+        Follower { board: Board::empty(&run), how, id, known: run.events, interrupt: Interrupt::No, question: None, said_waiting: false };
+    follower.until_the_end(session, keyboard).await
 }
 
 struct Follower {
@@ -36,28 +36,33 @@ struct Follower {
     id: String,
     /// Events that the run had when it was last asked: before the board has seen them, it stands in the past.
     known: u64,
-    interrupted: bool,
+    interrupt: Interrupt,
     question: Option<Question>,
     said_waiting: bool,
 }
 
+/// Whether somebody wants this command to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    No,
+    /// They said so.
+    Said,
+    /// The run knows.
+    Recorded,
+}
+
 impl Follower {
-    async fn until_the_end(
-        &mut self,
-        session: &mut Session<'_>,
-        mut interrupts: Interrupts,
-        mut keyboard: Option<Keyboard>,
-    ) -> Result<(Run, End), Fault> {
+    async fn until_the_end(&mut self, session: &mut Session<'_>, mut keyboard: Option<Keyboard>) -> Result<(Run, End), Fault> {
         let mut after = 0;
         loop {
-            let mut frames = match session.client.events(&self.id, after).await {
+            let mut frames = match session.once(async |client| client.events(&self.id, after).await).await {
                 Ok(frames) => frames,
                 Err(error) => {
                     self.reconnect(session, error).await?;
                     continue;
                 }
             };
-            match self.watch(session, &mut frames, &mut after, &mut interrupts, &mut keyboard).await {
+            match self.watch(session, &mut frames, &mut after, &mut keyboard).await {
                 Ok(end) => return Ok(end),
                 Err(Stop::Gone(error)) => self.reconnect(session, error).await?,
                 Err(Stop::Again) => {}
@@ -71,6 +76,9 @@ impl Follower {
             Error::Unreachable { .. } | Error::Broken(_) => {}
             Error::Problem(_) | Error::Unreadable(_) => return Err(error.into()),
         }
+        if self.interrupt == Interrupt::Said {
+            session.only_record();
+        }
         session.again().await?;
         if session.is_holder() && !session.context.printer.json && matches!(self.how.view, View::Lines) {
             session.context.printer.say("the process that held the data directory went away; this one goes on");
@@ -80,12 +88,17 @@ impl Follower {
 
     async fn watch(
         &mut self,
-        session: &Session<'_>,
+        session: &mut Session<'_>,
         frames: &mut Frames,
         after: &mut u64,
-        interrupts: &mut Interrupts,
         keyboard: &mut Option<Keyboard>,
     ) -> Result<(Run, End), Stop> {
+        // The holder went away before it could be told.
+        if self.interrupt == Interrupt::Said
+            && let Some(end) = self.pause(session).await?
+        {
+            return Ok(end);
+        }
         // Where the stream was cut the run may have come to rest with its last append: then nothing more comes, and nobody would look.
         if *after > 0
             && let Some(end) = self.look(session).await?
@@ -108,7 +121,7 @@ impl Follower {
                         return Ok(end);
                     },
                 },
-                () = interrupts.next() => if let Some(end) = self.interrupt(session).await? {
+                () = session.interrupted() => if let Some(end) = self.interrupt(session).await? {
                     return Ok(end);
                 },
                 line = line => if let Some(end) = self.answer(session, &line).await? {
@@ -120,13 +133,18 @@ impl Follower {
             }
             // A run of this command goes on when nobody reads of it any more.
             if !self.how.owned && session.context.printer.is_gone() {
-                let run = session.client.run(&self.id).await?;
+                let run = self.now(session).await?;
                 return Ok((run, End::Unread));
             }
         }
     }
 
-    async fn take(&mut self, session: &Session<'_>, frame: Frame, after: &mut u64) -> Result<Option<(Run, End)>, Stop> {
+    /// The run as it stands.
+    async fn now(&self, session: &mut Session<'_>) -> Result<Run, Error> {
+        session.once(async |client| client.run(&self.id).await).await
+    }
+
+    async fn take(&mut self, session: &mut Session<'_>, frame: Frame, after: &mut u64) -> Result<Option<(Run, End)>, Stop> {
         match frame {
             Frame::Output(piece) => {
                 self.board.output(&piece);
@@ -149,7 +167,7 @@ impl Follower {
                 self.look(session).await
             }
             Frame::Done => {
-                let run = session.client.run(&self.id).await?;
+                let run = self.now(session).await?;
                 if !run.status.is_terminal() {
                     // Somebody opened it again in between.
                     return Err(Stop::Again);
@@ -160,22 +178,22 @@ impl Follower {
     }
 
     /// Whether the run stands still now, and what that means here.
-    async fn look(&mut self, session: &Session<'_>) -> Result<Option<(Run, End)>, Stop> {
-        if self.board.events < self.known || !(self.interrupted || matches!(self.board.status, RunStatus::Waiting | RunStatus::Paused)) {
+    async fn look(&mut self, session: &mut Session<'_>) -> Result<Option<(Run, End)>, Stop> {
+        if self.board.events < self.known || !(self.is_interrupted() || matches!(self.board.status, RunStatus::Waiting | RunStatus::Paused)) {
             self.withdraw(session);
             self.said_waiting = false;
             return Ok(None);
         }
-        let run = session.client.run(&self.id).await?;
+        let run = self.now(session).await?;
         self.known = run.events;
         if run.events > self.board.events {
             return Ok(None);
         }
-        if self.interrupted && run.in_flight == 0 && !run.status.is_terminal() {
+        if self.is_interrupted() && run.in_flight == 0 && !run.status.is_terminal() {
             return Ok(Some(self.end(run, End::Interrupted)));
         }
         let asked = self.ask(session, &run);
-        if !run.needs_somebody() || asked || self.interrupted {
+        if !run.needs_somebody() || asked || self.is_interrupted() {
             return Ok(None);
         }
         if !self.how.stays {
@@ -222,14 +240,15 @@ impl Follower {
         }
     }
 
-    async fn answer(&mut self, session: &Session<'_>, line: &str) -> Result<Option<(Run, End)>, Stop> {
+    async fn answer(&mut self, session: &mut Session<'_>, line: &str) -> Result<Option<(Run, End)>, Stop> {
         let Some(question) = self.question.take() else { return Ok(None) };
-        let context = session.context;
-        let sent = match question.answer(line, &context.user) {
-            Answer::Decide(name, decide) => session.client.command(&self.id, name, &decide).await,
-            Answer::Resolve(resolve) => session.client.command(&self.id, CommandName::Resolve, &resolve).await,
-            Answer::Unclear => session.client.run(&self.id).await,
-        };
+        let answer = question.answer(line, &session.context.user);
+        let sent = session.once(async |client| match &answer {
+            Answer::Decide(name, decide) => client.command(&self.id, *name, decide).await,
+            Answer::Resolve(resolve) => client.command(&self.id, CommandName::Resolve, resolve).await,
+            Answer::Unclear => client.run(&self.id).await,
+        });
+        let sent = sent.await;
         match sent {
             Ok(run) => self.known = run.events,
             // Somebody else was faster: the run goes on as they said.
@@ -239,9 +258,13 @@ impl Follower {
         self.look(session).await
     }
 
-    async fn interrupt(&mut self, session: &Session<'_>) -> Result<Option<(Run, End)>, Stop> {
-        let printer = &session.context.printer;
-        if self.interrupted {
+    fn is_interrupted(&self) -> bool {
+        self.interrupt != Interrupt::No
+    }
+
+    async fn interrupt(&mut self, session: &mut Session<'_>) -> Result<Option<(Run, End)>, Stop> {
+        if self.is_interrupted() {
+            let printer = &session.context.printer;
             session.abandon();
             printer.say(if session.is_ephemeral() {
                 "left at once; nothing of the run is kept, and what was in flight may have been done".to_owned()
@@ -252,13 +275,22 @@ impl Follower {
             });
             std::process::exit(i32::from(Exit::Interrupted.number()));
         }
-        let run = session.client.run(&self.id).await?;
+        self.interrupt = Interrupt::Said;
+        self.pause(session).await
+    }
+
+    /// Nothing more is to begin.
+    async fn pause(&mut self, session: &mut Session<'_>) -> Result<Option<(Run, End)>, Stop> {
+        let run = self.now(session).await?;
         if !self.how.owned || run.status == RunStatus::Paused && run.in_flight == 0 {
             return Ok(Some(self.end(run, End::Interrupted)));
         }
-        self.interrupted = true;
         let pause = Pause { interrupt: true, by: session.context.user.clone() };
-        match session.client.command(&self.id, CommandName::Pause, &pause).await {
+        let sent = session.once(async |client| client.command(&self.id, CommandName::Pause, &pause).await).await;
+        if let Ok(_) | Err(Error::Problem(_)) = sent {
+            self.interrupt = Interrupt::Recorded;
+        }
+        match sent {
             Ok(run) if run.in_flight == 0 && !run.status.is_terminal() => return Ok(Some(self.end(run, End::Interrupted))),
             Ok(run) => {
                 self.known = run.events;

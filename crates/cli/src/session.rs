@@ -132,9 +132,32 @@ impl<'a> Session<'a> {
         Ok(unless_left(&mut self.interrupts, self.holder.as_deref(), request(&self.client)).await?)
     }
 
-    /// What this process was interrupted by since the session began, for whoever acts on it from now on.
-    pub(crate) fn interrupts(&mut self) -> Result<Interrupts, Fault> {
-        self.interrupts.take().map_or_else(Interrupts::listen, Ok)
+    /// Asks once, and is left where it is interrupted for the second time.
+    pub(crate) async fn once<T>(&mut self, question: impl AsyncFn(&Client) -> T) -> T {
+        unless_left(&mut self.interrupts, self.holder.as_deref(), question(&self.client)).await
+    }
+
+    /// From here on interrupts are acted on, also those that came since the session began.
+    pub(crate) fn listen(&mut self) -> Result<(), Fault> {
+        if self.interrupts.is_none() {
+            self.interrupts = Some(Interrupts::listen()?);
+        }
+        Ok(())
+    }
+
+    /// The next interrupt.
+    pub(crate) async fn interrupted(&mut self) {
+        match &mut self.interrupts {
+            Some(interrupts) => interrupts.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whoever holds the store next, be it this process, is told something, and nothing goes on because of this command.
+    pub(crate) fn only_record(&mut self) {
+        if self.purpose == Purpose::Work {
+            self.purpose = Purpose::Record;
+        }
     }
 
     /// Whether nothing of its runs outlives this process.

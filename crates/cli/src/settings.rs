@@ -46,7 +46,10 @@ pub(crate) const VARIABLES: [(&str, &str); 16] = [
     ("GORGON_BUDGET_MAX_TOKENS", "the most tokens that all runs together may use; `[budget] max_tokens`."),
     ("GORGON_BUDGET_MAX_CALLS", "the most calls, of those that may cost money, that all runs together may make; `[budget] max_calls`."),
     ("GORGON_LOG", "what is logged to stderr, such as `info` or `gorgon_engine=debug`; `error` if not set."),
-    ("DATABASE_URL", "the database, if it is not the file in the data directory: `sqlite:PATH`. One that this build cannot open is an error."),
+    (
+        "DATABASE_URL",
+        "the database, if it is not the file in the data directory: `sqlite:PATH`. What belongs to it lies in the folder `PATH.gorgon` then, whatever data directory is named. One that this build cannot open is an error.",
+    ),
     ("OPENAI_API_KEY", "the key of OpenAI: with it there is a provider `openai`."),
     ("OPENAI_BASE_URL", "where `openai` is, if it is not OpenAI itself; the key above goes there."),
     ("ANTHROPIC_API_KEY", "the key of Anthropic: with it there is a provider `anthropic`."),
@@ -91,8 +94,7 @@ impl Settings {
         let environment = Environment::load(cwd, path.as_deref())?;
         let env = |name: &str| environment.get(name);
         let file = path.as_deref().map_or_else(|| Ok(FileSettings::default()), file::load)?;
-        let data_dir = place::data_dir(data_dir, &environment, path.as_deref(), cwd)?;
-        let database = place::database(&environment, &data_dir.value, cwd)?;
+        let (data_dir, database) = place::place(data_dir, &environment, path.as_deref(), cwd)?;
         let FileSettings { path, provider, model, allow_private, env_allow, budget, permits, mut providers, models } = file;
         let optional = |variable: &str, file: Option<Setting<String>>| match (env(variable), file) {
             (Some(value), _) => Setting::new(Some(value), environment.source(variable)),
@@ -153,7 +155,7 @@ impl Settings {
             path.push(ending);
             PathBuf::from(path)
         };
-        let own = [self.data_dir.value.clone(), database(""), database("-wal"), database("-shm")];
+        let own = [self.data_dir.value.clone(), database(""), database("-wal"), database("-shm"), database(".lock")];
         own.into_iter().chain(self.file.clone()).collect()
     }
 

@@ -239,6 +239,12 @@ impl Engine {
         self.shared.poke_all(runs);
     }
 
+    /// Whether [`drain`](Self::drain) was said.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::SeqCst)
+    }
+
     /// Waits until no call is in flight, and none is about to be: after [`drain`](Self::drain) none will be. Or until the engine cannot go on.
     pub async fn quiet(&self) {
         let mut activity = self.activity();

@@ -190,7 +190,7 @@ impl Owner {
     pub(crate) async fn work(mut self, recover: bool) -> (Ended, Option<Timestamp>, mpsc::Receiver<Message>) {
         let mut batch: Vec<Message> = Vec::new();
         let deciding = self.shared.deciding();
-        if (recover || self.has_stale_calls())
+        if (recover || self.was_left())
             && let Err(error) = self.take(vec![Asked::by_nobody(Command::Recover)]).await
         {
             return (Ended::Broken(error), None, self.mail);
@@ -249,10 +249,11 @@ impl Owner {
         }
     }
 
-    /// Whether calls were in flight when the process ended that had this run before. Where nothing goes on they stay as they are, for whoever lets it go on.
-    fn has_stale_calls(&self) -> bool {
+    /// Whether the process that had this run before ended while something of it moved. Where commands are only recorded nobody has looked, and what is
+    /// recorded now must not make a part of the run's time out of the time since.
+    fn was_left(&self) -> bool {
         let epoch = self.shared.epoch();
-        self.shared.go_on() && self.state.open.values().any(|call| call.epoch < epoch)
+        self.state.open.values().any(|call| call.epoch < epoch) || !self.shared.runs_go_on && self.state.active_since.is_some()
     }
 
     /// A timer that is near is waited for here; one that is far lets the owner go.

@@ -15,8 +15,8 @@ use gorgon_engine::Engine;
 pub use self::serve::serve_unix;
 
 /// The route by which whoever holds the store says who it is.
-pub fn about(holder: Holder) -> Router {
-    Router::new().route(HOLDER, get(async move || Json(holder.clone())))
+pub fn about(holder: Holder, engine: Engine) -> Router {
+    Router::new().route(HOLDER, get(async move || Json(Holder { leaving: engine.is_draining(), ..holder.clone() })))
 }
 
 /// The routes.

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use gorgon_tools::process_group::MARK;
@@ -23,8 +24,9 @@ pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
         .arg("--data-dir")
         .arg(&settings.data_dir.value)
         .arg("holder")
-        // If a step of a run started this, it serves others as well, and does not end with that step.
+        // If a step of a run started this, it serves others as well, and does not end with that step; nor with the command by a Ctrl-C.
         .env_remove(MARK)
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(open)

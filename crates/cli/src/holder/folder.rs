@@ -29,11 +29,9 @@ pub(crate) fn make_private(path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The user's run folder: `$XDG_RUNTIME_DIR`, or one of our own under `/tmp` that belongs to this user and nobody else.
+/// The user's run folder under `/tmp`, which belongs to this user and nobody else. No variable says where it is: a desktop, a job of cron and a step of a run
+/// have different ones, and have to find the same holder.
 pub(super) fn run_folder() -> Result<PathBuf, Fault> {
-    if let Some(folder) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()) {
-        return Ok(folder);
-    }
     let user = rustix::process::getuid().as_raw();
     let folder = PathBuf::from(format!("/tmp/gorgon-{user}"));
     make_private(&folder)?;
@@ -41,7 +39,7 @@ pub(super) fn run_folder() -> Result<PathBuf, Fault> {
     // Anybody can make a folder in /tmp; a socket in somebody else's would talk to them.
     if !metadata.is_dir() || metadata.uid() != user || metadata.mode() & 0o077 != 0 {
         let fault = Fault::new(Code::StoreUnavailable, format!("{} belongs to somebody else", folder.display()));
-        return Err(fault.help("set XDG_RUNTIME_DIR to a folder of your own, or use a data directory with a shorter path"));
+        return Err(fault.help("use a data directory with a shorter path, or remove that folder"));
     }
     Ok(folder)
 }

@@ -87,7 +87,10 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
         let dir = own.unwrap_or(&settings.data_dir.value).join("processes");
         Leftovers::in_dir(&dir).map_err(|error| Fault::io(&dir, &error))?
     };
-    for group in leftovers.end_all() {
+    let noted = leftovers.clone();
+    // It takes seconds where something does not listen; whoever is interrupted meanwhile still hears it.
+    let survivors = tokio::task::spawn_blocking(move || noted.end_all()).await.unwrap_or_default();
+    for group in survivors {
         tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
     }
     let providers = providers(settings);
@@ -112,8 +115,8 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     .await?;
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
-    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints() };
-    let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about));
+    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints(), leaving: false };
+    let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about, engine.clone()));
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
     Ok(Holder { engine, socket, stop, server, folder, leftovers, left: AtomicBool::new(false) })
 }

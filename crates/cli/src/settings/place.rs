@@ -11,8 +11,8 @@ use crate::fault::Fault;
 /// The name of the database file in the data directory.
 pub(crate) const DATABASE: &str = "gorgon-state.db";
 
-/// The data directory: `--data-dir`, `GORGON_DATA_DIR`, `.gorgon` beside the settings file, or the user's state folder.
-pub(super) fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<Setting<PathBuf>, Fault> {
+/// The data directory, if no database is named: `--data-dir`, `GORGON_DATA_DIR`, `.gorgon` beside the settings file, or the user's state folder.
+fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<Setting<PathBuf>, Fault> {
     if let Some(flag) = flag {
         return Ok(Setting::new(cwd.join(flag), Source::Flag("--data-dir")));
     }
@@ -34,14 +34,41 @@ pub(super) fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Pat
     Ok(Setting::default(state.join("gorgon")))
 }
 
-/// The database file: in the data directory, unless `DATABASE_URL` names another one.
-pub(super) fn database(env: &Environment, data_dir: &Path, cwd: &Path) -> Result<Setting<PathBuf>, Fault> {
+/// The data directory and the database in it; or the database that `DATABASE_URL` names, and the data directory beside it. All that belongs to one database
+/// lies in one place, whoever opens it: its socket, its logs, and the notes of the processes that its holder started.
+pub(super) fn place(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<(Setting<PathBuf>, Setting<PathBuf>), Fault> {
+    if let Some(database) = database(env, cwd)? {
+        let data_dir = beside(&database.value);
+        return Ok((Setting::new(data_dir, database.source.clone()), database));
+    }
+    let data_dir = data_dir(flag, env, file, cwd)?;
+    let database = Setting::default(data_dir.value.join(DATABASE));
+    Ok((data_dir, database))
+}
+
+/// The data directory of a database: the folder that it lies in if that looks like one, else one of its own.
+fn beside(database: &Path) -> PathBuf {
+    let (Some(folder), Some(name)) = (database.parent(), database.file_name()) else { return database.to_owned() };
+    if name == DATABASE {
+        return folder.to_owned();
+    }
+    let mut own = name.to_owned();
+    own.push(".gorgon");
+    folder.join(own)
+}
+
+/// The database that `DATABASE_URL` names, if it names one: by the path that all its other paths lead to.
+fn database(env: &Environment, cwd: &Path) -> Result<Option<Setting<PathBuf>>, Fault> {
     const VARIABLE: &str = "DATABASE_URL";
-    let Some(url) = env.get(VARIABLE) else { return Ok(Setting::default(data_dir.join(DATABASE))) };
+    let Some(url) = env.get(VARIABLE) else { return Ok(None) };
     let source = env.source(VARIABLE);
     let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)).filter(|path| !path.is_empty() && !path.contains('?'));
     match path {
-        Some(path) => Ok(Setting::new(cwd.join(path), source)),
+        Some(path) => {
+            let path = cwd.join(path);
+            let real = path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)));
+            Ok(Some(Setting::new(real.unwrap_or(path), source)))
+        }
         None => {
             let scheme = url.split(':').next().unwrap_or_default();
             let message = format!("DATABASE_URL names a database that this build cannot open (`{scheme}:…`)");

@@ -16,11 +16,15 @@ use crate::settings::Settings;
 /// How long a background process may take to listen.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A session with a holder that stays when this command has ended.
-pub(super) async fn session(context: &Context, settings: Settings) -> Result<Session<'_>, Fault> {
-    spawn(&settings)?;
+/// A session with a holder that stays when this command has ended. Whatever is `new` goes by the settings of whoever holds the store now: where those are not
+/// ours, nothing is started, and nobody waits in the background to be the next.
+pub(super) async fn session(context: &Context, settings: Settings, new: bool) -> Result<Session<'_>, Fault> {
     let client = Client::unix(socket_path(&settings.data_dir.value)?);
     let started = Instant::now();
+    if new && let Some(other) = who_holds(&client, PATIENCE).await {
+        Session::of_client(context, settings.clone(), client.clone(), other).check_settings()?;
+    }
+    spawn(&settings)?;
     loop {
         if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await {
             return Ok(Session::of_client(context, settings, client, other));

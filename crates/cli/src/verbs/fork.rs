@@ -57,7 +57,7 @@ impl Fork {
 
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
         if self.going.detach && !self.dry_run {
-            let mut session = detached::session(context, context.settings()?).await?;
+            let mut session = detached::session(context, context.settings()?, true).await?;
             let run = self.make(&mut session).await?;
             run.iter().for_each(|run| detached::tell(context, run));
             return Ok(Exit::Done);

@@ -1,20 +1,28 @@
 //! `gorgon holder`: the background process behind `--detach`. Not for people.
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use gorgon_api::RunQuery;
+use gorgon_api::{RunQuery, RunSummary, Time};
+use gorgon_client::Client;
 use gorgon_core::run::RunStatus;
+use rustix::fs::FlockOperation;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::holder::{Holder as Held, OpenOutcome, open_store, socket_path};
-use crate::session::BACKGROUND;
+use crate::session::{BACKGROUND, who_holds};
+use crate::settings::Settings;
 
 /// How often it looks whether there is work.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How long another holder may take to say whether it stays.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Hold the data directory in the background for as long as there is work.
 #[derive(Debug, Args)]
@@ -26,36 +34,58 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        // The terminal that this was started from may go away. It fails only for the leader of a group, which started it by hand.
-        let _ = rustix::process::setsid();
+        // The terminal that this was started from may go away, and says so. Somebody who leads a group cannot leave its session.
+        let mut hangup = signal(SignalKind::hangup()).map_err(|error| Fault::internal(error.to_string()))?;
+        tokio::spawn(async move { while hangup.recv().await.is_some() {} });
         let settings = context.settings()?;
         let socket = socket_path(&settings.data_dir.value)?;
+        let client = Client::unix(&socket);
         let started = Instant::now();
+        // Whoever waits for its turn waits for all.
+        let mut turn = None;
         loop {
             match open_store(&settings, Some(&socket), BACKGROUND, true).await? {
-                OpenOutcome::Ours(holder) => return self.hold(*holder).await,
-                OpenOutcome::Held(held) if held.is_background() => return Ok(Exit::Done),
-                // A command holds it; its runs may be left to us.
+                OpenOutcome::Ours(holder) => {
+                    drop(turn.take());
+                    // What came in the moment in which it let go has nobody else.
+                    match self.hold(*holder).await? {
+                        Ended::Idle { since } if is_left_with_work(&settings, since).await? => {}
+                        Ended::Idle { .. } | Ended::Told => return Ok(Exit::Done),
+                    }
+                }
+                OpenOutcome::Held(held) if held.is_background() && stays(&client).await => return Ok(Exit::Done),
+                // A command holds it, or one that is about to let go; its runs may be left to us.
                 OpenOutcome::Held(_) if started.elapsed() > Duration::from_secs(24 * 3_600) => return Ok(Exit::Done),
-                OpenOutcome::Held(_) => tokio::time::sleep(LOOK).await,
+                OpenOutcome::Held(_) => {
+                    if turn.is_none() {
+                        turn = wait_for_turn(&settings)?;
+                    }
+                    if turn.is_none() {
+                        return Ok(Exit::Done);
+                    }
+                    tokio::time::sleep(LOOK).await;
+                }
             }
         }
     }
 
-    async fn hold(&self, holder: Held) -> Result<Exit, Fault> {
+    async fn hold(&self, holder: Held) -> Result<Ended, Fault> {
         let failed = |error: std::io::Error| Fault::internal(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let idle = Duration::from_secs(self.idle_seconds);
         let mut busy_at = Instant::now();
+        let mut ended = Ended::Idle { since: Time::now() };
         while busy_at.elapsed() < idle {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                () = tokio::time::sleep(LOOK) => {}
-            }
+            let told = tokio::select! {
+                _ = terminate.recv() => true,
+                _ = interrupt.recv() => true,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            ended = Ended::Idle { since: Time::now() };
             let activity = holder.engine.activity().borrow().clone();
-            if activity.broken.is_some() {
+            if told || activity.broken.is_some() {
+                ended = Ended::Told;
                 break;
             }
             if activity.calls_in_flight > 0 || activity.active_runs > 0 || sleeps(&holder).await {
@@ -63,12 +93,54 @@ impl Holder {
             }
         }
         holder.close().await;
-        Ok(Exit::Done)
+        Ok(ended)
     }
+}
+
+/// Why it does not hold the store any more.
+enum Ended {
+    /// There was no work when it looked last.
+    Idle { since: Time },
+    /// Somebody said so, or the store did.
+    Told,
+}
+
+/// The right to wait for the store in the background, held as long as the file is open; none if somebody waits already.
+fn wait_for_turn(settings: &Settings) -> Result<Option<File>, Fault> {
+    let path = settings.data_dir.value.join("holder.lock");
+    let failed = |error: &std::io::Error| Fault::io(&path, error);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|error| failed(&error))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(failed(&errno.into())),
+    }
+}
+
+/// Whether whoever holds the store will go on holding it. One that does not answer may be about to end, or stopped: it is waited for.
+async fn stays(client: &Client) -> bool {
+    who_holds(client, ANSWER).await.is_some_and(|other| other.is_none_or(|other| !other.leaving))
+}
+
+/// Whether there are runs that came to move since then, and that nobody moves.
+async fn is_left_with_work(settings: &Settings, since: Time) -> Result<bool, Fault> {
+    let OpenOutcome::Ours(holder) = open_store(settings, None, BACKGROUND, false).await? else { return Ok(false) };
+    let mut left = sleeps(&holder).await;
+    for status in [RunStatus::Queued, RunStatus::Running, RunStatus::Cancelling] {
+        let moves = |run: &RunSummary| run.updated_at.as_millisecond() >= since.as_millisecond();
+        left |= runs(&holder, status, 1_000).await.is_some_and(|runs| runs.iter().any(moves));
+    }
+    holder.close().await;
+    Ok(left)
 }
 
 /// Whether a run waits for a time to come: nobody else would wake it.
 async fn sleeps(holder: &Held) -> bool {
-    let query = RunQuery { status: Some(RunStatus::Waiting.word().to_owned()), limit: Some(1_000), ..RunQuery::default() };
-    holder.client().runs(&query).await.is_ok_and(|list| list.runs.iter().any(|run| run.wake_at.is_some()))
+    runs(holder, RunStatus::Waiting, 1_000).await.is_some_and(|runs| runs.iter().any(|run| run.wake_at.is_some()))
+}
+
+/// The newest runs that stand like this, if the store can be read.
+async fn runs(holder: &Held, status: RunStatus, limit: u32) -> Option<Vec<RunSummary>> {
+    let query = RunQuery { status: Some(status.word().to_owned()), limit: Some(limit), ..RunQuery::default() };
+    holder.client().runs(&query).await.ok().map(|list| list.runs)
 }

@@ -72,7 +72,7 @@ impl Again {
 /// Opens a run again and follows it.
 pub(super) async fn again(context: &Context, run: &str, going: &Going, how: Again) -> Result<Exit, Fault> {
     if going.detach {
-        let mut session = detached::session(context, context.settings()?).await?;
+        let mut session = detached::session(context, context.settings()?, false).await?;
         how.before(&mut session, run).await?;
         let run = session.send(async |client| how.ask(client, run).await).await?;
         detached::tell(context, &run);

@@ -124,7 +124,7 @@ async fn start(session: &mut Session<'_>, workflow: &Workflow, create: &CreateRu
 }
 
 async fn leave(context: &Context, settings: Settings, workflow: &Workflow, create: &CreateRun) -> Result<Exit, Fault> {
-    let mut session = detached::session(context, settings).await?;
+    let mut session = detached::session(context, settings, true).await?;
     session.check_settings()?;
     let run = start(&mut session, workflow, create).await?;
     detached::tell(context, &run);

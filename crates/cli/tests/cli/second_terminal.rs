@@ -200,7 +200,7 @@ fn a_long_path_has_its_socket_elsewhere() {
         list["runs"].as_array().is_some_and(|runs| runs.iter().any(|run| run["status"] == "waiting")).then_some(())
     });
     let note = world.read(&format!("{deep}gorgon-state.db.lock"));
-    assert!(note.contains(&world.root().join("run").display().to_string()), "{note}");
+    assert!(note.contains(&format!("listens at /tmp/gorgon-{}/gorgon-", rustix::process::getuid().as_raw())), "{note}");
     world.run(&["approve", "@last", "--data-dir", &deep]).exits(0);
     finish(first).exits(0);
 }
@@ -323,4 +323,87 @@ fn a_run_whose_holder_is_done_goes_on_with_the_next_one_and_nothing_is_in_doubt(
     finish(other).exits(0);
     let effects: Vec<String> = world.read("effects").lines().map(str::to_owned).collect();
     assert_eq!(effects, (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_left_to_a_background_holder_that_lets_go_is_taken_up_by_the_next() {
+    let world = World::new();
+    world.write("w.yaml", LONG);
+    world.write("q.yaml", QUICK);
+    world.run(&["run", "w.yaml", "--detach"]).exits(0);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let note = std::fs::read_to_string(world.root().join("home/.local/state/gorgon/gorgon-state.db.lock")).expect("a lock file");
+    assert!(note.contains("in the background"), "{note}");
+    let pid = note.lines().next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw).expect("its pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it lives");
+    // It lets go as soon as the call has ended, and starts nothing until then.
+    world.until("holder that lets go", || world.run(&["run", "q.yaml", "--dry-run"]).exit.map(|_| ()));
+    world.run(&["run", "q.yaml", "--detach"]).exits(0);
+    world.write("go", "");
+    world.until("both runs", || {
+        let list = world.run(&["runs", "list", "--json", "--status", "completed"]).json();
+        (list["runs"].as_array().map(Vec::len) == Some(2)).then_some(())
+    });
+}
+
+#[test]
+fn whoever_follows_a_holder_that_does_not_answer_can_leave() {
+    let world = World::new();
+    world.write("w.yaml", LONG);
+    let holder = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let follower = world.start(&["watch", "@last"]);
+    let other = world.start(&["resume", "@last"]);
+    // They have heard what happened so far.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    signal(&holder, rustix::process::Signal::STOP);
+    for child in [&follower, &other] {
+        for _ in 0..2 {
+            signal(child, rustix::process::Signal::INT);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+    finish(follower).exits(130);
+    finish(other).exits(130);
+    signal(&holder, rustix::process::Signal::CONT);
+    world.write("go", "");
+    finish(holder).exits(0);
+}
+
+#[test]
+fn an_interrupt_is_not_forgotten_when_the_holder_goes_away() {
+    let world = World::new();
+    world.write("w.yaml", &LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
+    let mut holder = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let follower = world.start(&["resume", "@last"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    signal(&holder, rustix::process::Signal::STOP);
+    // It asks a holder that does not answer, and then is not there any more.
+    signal(&follower, rustix::process::Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    holder.kill().expect("it lives");
+    holder.wait().expect("it is gone");
+    world.write("go", "");
+    finish(follower).exits(130).says("gorgon resume");
+    assert_eq!(world.until_status("paused").len(), 30);
+    assert!(!world.path("second").exists(), "nothing went on");
+    world.run(&["resume", "@last"]).exits(0);
+}
+
+#[test]
+fn the_time_that_nobody_worked_counts_against_nothing_whatever_is_recorded_first() {
+    let world = World::new();
+    world.write(
+        "w.yaml",
+        &LONG.replace("name: long\n", "name: long\ntimeout_seconds: 2\n").replace("type: shell,", "type: shell, effect: repeatable,"),
+    );
+    let mut holder = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    holder.kill().expect("it lives");
+    holder.wait().expect("it is gone");
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    world.run(&["pause", "@last"]).exits(0);
+    world.write("go", "");
+    world.run(&["resume", "@last"]).exits(0);
 }

@@ -90,6 +90,39 @@ fn a_database_that_cannot_be_opened_is_never_ignored() {
 }
 
 #[test]
+fn what_belongs_to_a_database_lies_beside_it_whoever_opens_it() {
+    let world = World::new();
+    world.write(
+        "slow.yaml",
+        "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done; echo end >> ends'}\n",
+    );
+    world.write("w.yaml", OK);
+    let with = |url: &str, args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("DATABASE_URL", url).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut holder = with("sqlite:one.db", &["run", "slow.yaml", "--data-dir", "x"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    assert!(world.path("one.db.gorgon/gorgon.sock").exists() && !world.path("x").exists());
+    // The same database by another name, whatever data directory is named: its holder is found.
+    std::os::unix::fs::symlink(world.path("one.db"), world.path("same.db")).unwrap();
+    let list = finish(with("sqlite:same.db", &["runs", "list", "--json", "--data-dir", "y"])).json();
+    assert_eq!(list["runs"].as_array().map(Vec::len), Some(1), "{list}");
+    // Another database, although the data directory that is named is the same: it has nothing to do with that holder.
+    finish(with("sqlite:two.db", &["run", "w.yaml", "--data-dir", "x"])).exits(0);
+    assert!(world.path("two.db").exists());
+    // Whoever comes after a killed holder finds what it left running, and ends it before the step is made again.
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    finish(with("sqlite:one.db", &["runs", "list", "--data-dir", "z"])).exits(0);
+    finish(with("sqlite:one.db", &["pause", "@last", "--data-dir", "z"])).exits(0);
+    world.write("over", "");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!world.path("ends").exists(), "it was left running");
+}
+
+#[test]
 fn the_data_directory_lies_beside_the_settings_and_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();

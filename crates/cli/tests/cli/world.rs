@@ -48,7 +48,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("gt").tempdir().unwrap();
         let world = Self { root };
-        for folder in ["home", "work", "tmp", "run"] {
+        for folder in ["home", "work", "tmp"] {
             std::fs::create_dir(world.root.path().join(folder)).unwrap();
         }
         world
@@ -88,13 +88,8 @@ impl World {
 
     pub(crate) fn env(&self) -> Vec<(String, String)> {
         let path = |name: &str| self.root.path().join(name).display().to_string();
-        let pairs = [
-            ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
-            ("HOME", path("home")),
-            ("TMPDIR", path("tmp")),
-            ("XDG_RUNTIME_DIR", path("run")),
-            ("USER", "tester".to_owned()),
-        ];
+        let pairs =
+            [("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()), ("HOME", path("home")), ("TMPDIR", path("tmp")), ("USER", "tester".to_owned())];
         pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 

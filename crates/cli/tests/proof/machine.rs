@@ -52,7 +52,7 @@ impl Done {
 impl Machine {
     pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("gp").tempdir().unwrap();
-        for folder in ["home", "work", "tmp", "run"] {
+        for folder in ["home", "work", "tmp"] {
             std::fs::create_dir(root.path().join(folder)).unwrap();
         }
         let machine = Self { root };
@@ -95,7 +95,7 @@ impl Machine {
         let mut command = Command::new(GORGON);
         command.args(args).current_dir(path("work")).env_clear().stdin(Stdio::null());
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("USER", "tester");
-        command.env("HOME", path("home")).env("TMPDIR", path("tmp")).env("XDG_RUNTIME_DIR", path("run"));
+        command.env("HOME", path("home")).env("TMPDIR", path("tmp"));
         command
     }
 

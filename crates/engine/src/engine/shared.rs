@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// Whether a budget of the tenant or one of its projects has a limit.
     pub(super) limited: AtomicBool,
     pub(super) epoch: AtomicU64,
-    pub(super) runs_go_on: bool,
+    pub(crate) runs_go_on: bool,
     pub(super) draining: AtomicBool,
     /// Decisions under way: each may have taken permits, and start calls once it is on disk.
     pub(super) deciding: AtomicU64,
