@@ -42,12 +42,18 @@ impl Interrupts {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-                () = hangup => {}
+            let hung_up = tokio::select! {
+                _ = self.interrupt.recv() => false,
+                _ = self.terminate.recv() => false,
+                () = hangup => true,
+            };
+            // A terminal that goes away says so several times, through the shell and by itself. All of that asks to end, and none of it to end at once.
+            if hung_up {
+                self.hangup = None;
             }
-            self.came += 1;
+            if !hung_up || self.came == 0 {
+                self.came += 1;
+            }
         }
     }
 }

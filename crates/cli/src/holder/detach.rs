@@ -23,13 +23,21 @@ pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
     let child = Command::new(&binary)
         .arg("--data-dir")
         .arg(&settings.data_dir.value)
-        .arg("holder")
+        .args(["holder", "--leave-group"])
         // If a step of a run started this, it serves others as well, and does not end with that step; nor with the command by a Ctrl-C.
         .env_remove(MARK)
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(open)
-        .spawn();
+        .status();
     child.map(drop).map_err(|error| Fault::io(binary, &error))
+}
+
+/// Starts this process anew, as one that leads no group and so can leave the session of the terminal.
+pub(crate) fn respawn(settings: &Settings, idle_seconds: u64) -> Result<(), Fault> {
+    let binary = std::env::current_exe().map_err(|error| Fault::internal(error.to_string()))?;
+    let mut child = Command::new(&binary);
+    child.arg("--data-dir").arg(&settings.data_dir.value).args(["holder", "--idle-seconds", &idle_seconds.to_string()]);
+    child.spawn().map(drop).map_err(|error| Fault::io(binary, &error))
 }

@@ -1,5 +1,6 @@
 //! Where the data lie.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use gorgon_core::diagnostic::Code;
@@ -37,25 +38,22 @@ fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &P
 /// The data directory and the database in it; or the database that `DATABASE_URL` names, and the data directory beside it. All that belongs to one database
 /// lies in one place, whoever opens it: its socket, its logs, and the notes of the processes that its holder started.
 pub(super) fn place(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<(Setting<PathBuf>, Setting<PathBuf>), Fault> {
-    if let Some(database) = database(env, cwd)? {
-        let data_dir = beside(&database.value);
-        return Ok((Setting::new(data_dir, database.source.clone()), database));
+    let Some(named) = database(env, cwd)? else {
+        let data_dir = data_dir(flag, env, file, cwd)?;
+        let database = Setting::default(data_dir.value.join(DATABASE));
+        return Ok((data_dir, database));
+    };
+    // That may be the one of a data directory: those are private. Whoever asks comes to the same answer.
+    if let (Some(folder), true) = (named.value.parent(), named.value.ends_with(DATABASE))
+        && std::fs::metadata(folder).map_or(true, |folder| folder.is_dir() && folder.mode() & 0o077 == 0)
+    {
+        return Ok((Setting::new(folder.to_owned(), named.source.clone()), named));
     }
-    let data_dir = data_dir(flag, env, file, cwd)?;
-    let database = Setting::default(data_dir.value.join(DATABASE));
-    Ok((data_dir, database))
+    let mut own = named.value.clone().into_os_string();
+    own.push(".gorgon");
+    Ok((Setting::new(own.into(), named.source.clone()), named))
 }
 
-/// The data directory of a database: the folder that it lies in if that looks like one, else one of its own.
-fn beside(database: &Path) -> PathBuf {
-    let (Some(folder), Some(name)) = (database.parent(), database.file_name()) else { return database.to_owned() };
-    if name == DATABASE {
-        return folder.to_owned();
-    }
-    let mut own = name.to_owned();
-    own.push(".gorgon");
-    folder.join(own)
-}
 
 /// The database that `DATABASE_URL` names, if it names one: by the path that all its other paths lead to.
 fn database(env: &Environment, cwd: &Path) -> Result<Option<Setting<PathBuf>>, Fault> {

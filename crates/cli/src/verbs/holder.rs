@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::holder::{Holder as Held, OpenOutcome, open_store, socket_path};
+use crate::holder::{Holder as Held, OpenOutcome, open_store, respawn, socket_path};
 use crate::session::{BACKGROUND, who_holds};
 use crate::settings::Settings;
 
@@ -30,14 +30,21 @@ pub(crate) struct Holder {
     /// How long to stay without work.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     idle_seconds: u64,
+    /// Go on as a process of no terminal, and let whoever started this go.
+    #[arg(long, hide = true)]
+    leave_group: bool,
 }
 
 impl Holder {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        // The terminal that this was started from may go away, and says so. Somebody who leads a group cannot leave its session.
-        let mut hangup = signal(SignalKind::hangup()).map_err(|error| Fault::internal(error.to_string()))?;
-        tokio::spawn(async move { while hangup.recv().await.is_some() {} });
         let settings = context.settings()?;
+        if self.leave_group {
+            respawn(&settings, self.idle_seconds)?;
+            return Ok(Exit::Done);
+        }
+        // The terminal that this was started from may go away, and its steps are to ask nothing there. It fails only for the leader of a group, which
+        // started it by hand.
+        let _ = rustix::process::setsid();
         let socket = socket_path(&settings.data_dir.value)?;
         let client = Client::unix(&socket);
         let started = Instant::now();

@@ -17,6 +17,9 @@ use super::{End, Identity, Stat, boot_id, end, identity, is_left, signal_group};
 /// The variable by which a process is recognised that was started before its group could be noted.
 pub const MARK: &str = "GORGON_PROCESS_MARK";
 
+/// Groups that are ended at once.
+const AT_ONCE: usize = 64;
+
 /// A folder with one file for each living process group.
 #[derive(Debug, Clone)]
 pub struct Leftovers {
@@ -60,15 +63,25 @@ impl Leftovers {
         Ok(Self { dir: dir.to_owned(), marks: Arc::new(marks) })
     }
 
-    /// Ends every group that an earlier process left behind, all at once. Blocks for as long as the slowest takes. Answers the ids of groups that could
+    /// Ends every group that an earlier process left behind, many at once. Blocks for as long as the slowest takes. Answers the ids of groups that could
     /// not be ended.
     #[must_use]
     pub fn end_all(&self) -> Vec<u32> {
         let files: Vec<PathBuf> = std::fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path()).collect();
-        std::thread::scope(|scope| {
-            let ends: Vec<_> = files.iter().map(|path| scope.spawn(|| end_noted(path))).collect();
-            ends.into_iter().flat_map(|end| end.join().unwrap_or_default()).collect()
-        })
+        let mut survivors = Vec::new();
+        for some in files.chunks(AT_ONCE) {
+            std::thread::scope(|scope| {
+                let ends: Vec<_> = some.iter().map(|path| (path, std::thread::Builder::new().spawn_scoped(scope, || end_noted(path)))).collect();
+                for (path, end) in ends {
+                    match end {
+                        Ok(thread) => survivors.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+                        // There is no further thread to be had.
+                        Err(_) => survivors.extend(end_noted(path)),
+                    }
+                }
+            });
+        }
+        survivors
     }
 
     /// Kills every group that is noted, without grace and without waiting: for a process that is about to leave. The files stay, for the next
