@@ -17,8 +17,8 @@ pub(crate) fn whom(request: &ModelRequest) -> String {
     if request.is_simulated() { request.provider.clone() } else { format!("{}/{}", request.provider, request.model) }
 }
 
-/// What came of the call of a model.
-pub(crate) fn came_to(outcome: &Outcome) -> String {
+/// What came of the call of a model. Another one than was asked may have answered, and made it dearer.
+pub(crate) fn came_to(request: &ModelRequest, outcome: &Outcome) -> String {
     let answer = match outcome {
         Outcome::Succeeded { value, .. } => value.parse::<ModelAnswer>(),
         Outcome::Failed { failure, .. } => return format!("failed: {}", first_line(&failure.message)),
@@ -28,12 +28,15 @@ pub(crate) fn came_to(outcome: &Outcome) -> String {
     if let Some(why) = cut_off(&answer) {
         return format!("answered, {why}");
     }
+    // What answers is often called by the day that it was made on.
+    let as_asked = request.is_simulated() || answer.model.is_empty() || answer.model.starts_with(&request.model);
+    let by_whom = if as_asked { String::new() } else { format!(" (it was {})", answer.model) };
     let tool = |part: &Part| if let Part::ToolCall { name, .. } = part { Some(name.clone()) } else { None };
     let tools: Vec<String> = answer.parts.iter().filter_map(tool).collect();
     match answer.finish_reason.as_str() {
-        "refusal" => "refused to answer".to_owned(),
-        _ if !tools.is_empty() => format!("asked for {}", tools.join(", ")),
-        _ => "answered".to_owned(),
+        "refusal" => format!("refused to answer{by_whom}"),
+        _ if !tools.is_empty() => format!("asked for {}{by_whom}", tools.join(", ")),
+        _ => format!("answered{by_whom}"),
     }
 }
 
@@ -83,6 +86,7 @@ mod tests {
             value: Payload::of(&json!({ "text": "x", "model": "m", "finish_reason": reason, "parts": parts })),
             metering: Metering::None,
         };
+        let asked = ModelRequest { provider: "p".to_owned(), model: "m".to_owned(), ..ModelRequest::default() };
         let call = json!([{ "tool_call": { "id": "t", "name": "shell", "arguments": "{}" } }]);
         for (reason, parts, told) in [
             ("stop", json!([]), "answered"),
@@ -91,8 +95,12 @@ mod tests {
             ("length", call, "answered, cut off by `max_tokens`"),
             ("refusal", json!([]), "refused to answer"),
         ] {
-            assert_eq!(came_to(&said(reason, parts)), told);
+            assert_eq!(came_to(&asked, &said(reason, parts)), told);
         }
         assert_eq!(was_cut_off(&said("stop", json!([]))), None);
+        for (model, told) in [("m-2026-10-01", "answered"), ("n", "answered (it was n)")] {
+            let value = Payload::of(&json!({ "text": "x", "model": model, "finish_reason": "stop", "parts": [] }));
+            assert_eq!(came_to(&asked, &Outcome::Succeeded { value, metering: Metering::None }), told);
+        }
     }
 }

@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::detach::{LOG, spawn};
-pub(crate) use self::open::{OpenOutcome, open_memory, open_store};
+pub(crate) use self::detach::{LOG, respawn, spawn};
+pub(crate) use self::open::{OpenOutcome, open_memory, open_store, ready};
 pub(crate) use self::socket::socket_path;
 use crate::printer::Printer;
 

@@ -20,6 +20,7 @@ mod prompt_file;
 mod reference;
 mod report;
 mod roles;
+mod scripts;
 mod session;
 mod settings;
 mod shipped;

@@ -55,6 +55,7 @@ impl Workflow {
         let Some(mut definition) = definition else { return Err(Fault::located(Located { file: name, text, diagnostics })) };
         let mut warnings = diagnostics;
         warnings.extend(crate::roles::load(context)?.write_into(&mut definition));
+        warnings.extend(crate::scripts::problems(&definition));
         let workflow = Self { path, name, text, definition, warnings, source_map };
         if workflow.warnings.iter().any(Diagnostic::is_error) {
             return Err(Fault::located(workflow.located(workflow.warnings.clone())));

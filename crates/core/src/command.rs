@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::context::CONTEXT_BYTES_MAX;
-pub use self::create::{NewRun, key_variable, new_run};
+pub use self::create::{NewRun, Providers, Unready, key_variable, new_run};
 use self::decider::Decider;
 pub use self::decider::{Blocked, Decided};
 use crate::call::Outcome;

@@ -101,7 +101,7 @@ codes! {
     MissingKey = "0104", "a required key is missing";
     UnknownKey = "0105", "a key is not known";
     UnknownStepType = "0106", "a step type is not known";
-    StepTypeNotAvailable = "0107", "a step type is known, but this release cannot run it";
+    StepTypeNotAvailable = "0107", "a step is valid, but this release cannot run it";
     BadValue = "0108", "a value is out of its range";
     DuplicateStep = "0109", "two steps have one id";
     DuplicateOutput = "0110", "two steps name one output";

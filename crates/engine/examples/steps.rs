@@ -85,7 +85,7 @@ async fn open(folder: &Path) -> (Engine, SqliteStore) {
         ledger: Arc::new(store.clone()),
         executors: vec![Arc::new(gorgon_tools::NoopExecutor)],
         prices: PriceTable::new(indexmap::IndexMap::new()),
-        providers: Vec::new(),
+        providers: Default::default(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         log_dir: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gorgon_core::budget::Scope;
 use gorgon_core::call::Family;
+use gorgon_core::command::Providers;
 use gorgon_core::money::PriceTable;
 use gorgon_ports::{Clock, Entropy, Executor, Journal, Ledger, Runs};
 
@@ -21,8 +22,8 @@ pub struct Options {
     pub executors: Vec<Arc<dyn Executor>>,
     /// The prices in force.
     pub prices: PriceTable,
-    /// The names of the providers that are configured.
-    pub providers: Vec<String>,
+    /// The providers that are configured.
+    pub providers: Providers,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -36,6 +36,15 @@ const STOPPING: Duration = Duration::from_secs(2);
 /// Longest source in bytes. Reading a source cannot be interrupted.
 const SOURCE_BYTES_MAX: usize = 1 << 20;
 
+/// Says what is wrong with a script that cannot be read, without running it.
+///
+/// # Errors
+/// What cannot be read in it, and in which line.
+pub fn check_syntax(source: &str) -> Result<(), String> {
+    let read = mlua::Lua::new().load(source).set_name("=script").set_mode(mlua::chunk::ChunkMode::Text).into_function();
+    read.map(drop).map_err(|error| output::failure(&error, 0).message)
+}
+
 /// Settings of scripts.
 #[derive(Debug, Clone)]
 pub struct ScriptOptions {

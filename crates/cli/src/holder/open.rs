@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use gorgon_core::budget::{Balance, Scope};
+use gorgon_core::command::Unready;
 use gorgon_engine::{Engine, Options, SystemClock, SystemEntropy};
 use gorgon_ports::{Executor, Journal, Ledger, Runs, TenantScope};
-use gorgon_providers::{ModelExecutor, Provider, Providers, Unavailable, build};
+use gorgon_providers::{ConfigError, ModelExecutor, Provider, Providers, Unavailable, build};
 use gorgon_store_memory::MemoryStore;
 use gorgon_store_sqlite::{OpenError, SqliteStore};
 use gorgon_tools::process_group::Leftovers;
@@ -89,12 +90,12 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     };
     let noted = leftovers.clone();
     // It takes seconds where something does not listen; whoever is interrupted meanwhile still hears it.
-    let survivors = tokio::task::spawn_blocking(move || noted.end_all()).await.unwrap_or_default();
+    let survivors = tokio::task::spawn_blocking(move || noted.end_all()).await.map_err(|error| Fault::internal(error.to_string()))?;
     for group in survivors {
         tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
     }
+    let names = ready(settings);
     let providers = providers(settings);
-    let names = settings.providers.keys().cloned().collect();
     // Before a run is taken up: the first call that goes on is held against the limits in force now.
     set_limits(&*store.ledger, settings).await?;
     let engine = Engine::open(Options {
@@ -130,6 +131,13 @@ fn bind(socket: &PathBuf) -> Result<UnixListener, Fault> {
     let listener = UnixListener::bind(socket).map_err(|error| Fault::io(socket, &error))?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(|error| Fault::io(socket, &error))?;
     Ok(listener)
+}
+
+/// Which providers can be asked, by the environment of this process.
+pub(crate) fn ready(settings: &Settings) -> gorgon_core::command::Providers {
+    let lookup = |name: &str| settings.environment.get(name);
+    let unready = |ConfigError { message, help }| Unready { message, help };
+    settings.providers.iter().map(|(name, config)| (name.clone(), build(name, &config.value, &lookup).err().map(unready))).collect()
 }
 
 fn providers(settings: &Settings) -> Providers {

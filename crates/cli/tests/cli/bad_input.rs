@@ -161,3 +161,28 @@ fn a_model_that_nobody_named_is_told_before_anything_is_done() {
     assert!(!world.path("done").exists());
     nothing_is_left(&world);
 }
+
+#[test]
+fn what_no_step_of_it_can_do_is_known_before_anything_is_paid() {
+    let world = World::new();
+    let then = |step: &str| format!("name: w\nsteps:\n  - {{id: a, type: shell, command: 'touch ran'}}\n  - {step}\n");
+    for (step, code, said) in [
+        ("{id: b, type: script, script: 'return ('}", "GOR0115", "the script cannot be read"),
+        ("{id: b, type: agent, provider: simulated, prompt: hi, rules: ['script: return (']}", "GOR0115", "rules[0]"),
+        ("{id: b, type: shell, command: 'echo \"$S\"', env: {S: '${secrets.KEY}'}}", "GOR0107", "this release keeps no secrets"),
+        ("{id: b, type: agent, provider: d, model: m, prompt: hi}", "GOR0205", "`OPENAI_API_KEY` is not set"),
+        ("{id: b, type: agent, provider: e, model: m, prompt: hi}", "GOR0205", "base_url"),
+        (
+            "{id: b, type: agent, provider: simulated, prompt: hi, fallbacks: [d/m]}",
+            "GOR0205",
+            "falls back on the provider `d`, which cannot be asked",
+        ),
+    ] {
+        world.write("gorgon.toml", "[providers.d]\nkind = \"openai\"\n\n[providers.e]\nkind = \"openai\"\nbase_url = \"localhost:8080/v1\"\n");
+        world.write("w.yaml", &then(step));
+        for verb in [&["run", "w.yaml"][..], &["run", "w.yaml", "--dry-run"]] {
+            world.run(verb).exits(2).says(code).says(said);
+        }
+        assert!(!world.path("ran").exists(), "{step}");
+    }
+}

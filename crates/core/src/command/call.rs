@@ -55,7 +55,8 @@ impl Decider<'_> {
         match outcome {
             Outcome::InDoubt { evidence } => self.doubt(&call, evidence, Cause::Executor),
             outcome => {
-                let settlement = call.hold.as_ref().map(|hold| super::settle::settlement(hold, &outcome));
+                let answered = super::settle::price_of_answer(&call.request, &outcome, self.facts.prices);
+                let settlement = call.hold.as_ref().map(|hold| super::settle::settlement(hold, &outcome, answered));
                 self.emit(Event::CallSettled { call: id.clone(), outcome, settlement });
             }
         }

@@ -16,7 +16,7 @@ use crate::money::{Meter, PriceTable, SIMULATED};
 use crate::payload::Payload;
 use crate::plan::{self, Cost, Node, Program, Verdict};
 use crate::step::ModelChoice;
-use crate::template::{is_computed, nearest};
+use crate::template::{Root, is_computed, nearest};
 
 impl Decider<'_> {
     pub(super) fn create(&mut self, created: RunCreated, kept: Vec<Event>) -> Result<(), Rejection> {
@@ -27,6 +27,18 @@ impl Decider<'_> {
         kept.into_iter().for_each(|event| self.emit(event));
         Ok(())
     }
+}
+
+/// The providers that are configured, by name; of one that cannot be asked, why.
+pub type Providers = BTreeMap<String, Option<Unready>>;
+
+/// Why a provider cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready {
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
 }
 
 /// What somebody wants to start.
@@ -46,8 +58,8 @@ pub struct NewRun {
     pub scopes: Vec<Scope>,
     /// The least that those have left, whatever is held of them now; a meter that they do not limit has none.
     pub left_above: Limits,
-    /// The names of the providers that are configured.
-    pub providers: Vec<String>,
+    /// The providers that are configured.
+    pub providers: Providers,
     /// The run that it is made out of, and what it keeps of it.
     pub fork: Option<Fork>,
     /// The loops that go on of that run, and how many rounds of each have ended.
@@ -73,6 +85,15 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
                     format!("step `{}` cannot run: {reason}", node.step.id),
                 )
                 .help("the file is valid; leave the step out by a goal that does not need it, or use another step type"),
+            );
+        }
+    }
+    for node in program.nodes.iter().filter(runs) {
+        if let Some(secret) = node.references().into_iter().find(|reference| matches!(reference.root, Root::Secret(_))) {
+            let message = format!("step `{}` needs `{}`, and this release keeps no secrets", node.step.id, secret.root);
+            let problem = Diagnostic::error(Code::StepTypeNotAvailable, format!("steps.{}", node.step.id), message);
+            problems.push(
+                problem.help("`${env.NAME}` with NAME under `[env] allow` gives a variable to a run; what a run sees of them is stored with it"),
             );
         }
     }
@@ -141,7 +162,12 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
 /// How to come to a provider.
 const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
 
-fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice, providers: &[String], problems: &mut Vec<Diagnostic>) {
+fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice, providers: &Providers, problems: &mut Vec<Diagnostic>) {
+    // What is wrong with whom, and what to do.
+    let unready = |name: &str| match providers.get(name) {
+        None => Some(("which is not configured".to_owned(), cure(name))),
+        Some(unready) => unready.as_ref().map(|Unready { message, help }| (format!("which cannot be asked: {message}"), help.clone())),
+    };
     for node in nodes.filter(|node| node.kind.name() == "agent") {
         let place = format!("steps.{}", node.step.id);
         match models.provider(&node.step.params) {
@@ -150,19 +176,18 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
             ),
             // A name that is computed is checked when the step starts.
             Some(name) if is_computed(name) => {}
-            Some(name) if !providers.iter().any(|known| known == name) => problems.push(
-                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, which is not configured", node.step.id))
-                    .help(cure(name)),
-            ),
+            Some(name) if let Some((why, help)) = unready(name) => problems
+                .push(Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, {why}", node.step.id)).help(help)),
             Some(name) if name != SIMULATED && models.model(&node.step.params).is_none() => problems.push(
                 Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, and no model is named", node.step.id))
                     .help("name one by `model:` in the file, by `--model`, or by `model` under `[defaults]` in gorgon.toml"),
             ),
             Some(_) => {}
         }
-        for (name, _) in crate::step::hops(&node.step.params, models).into_iter().filter(|(name, _)| !providers.iter().any(|known| known == name)) {
-            let message = format!("step `{}` falls back on the provider `{name}`, which is not configured", node.step.id);
-            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(cure(name)));
+        for (name, _) in crate::step::hops(&node.step.params, models) {
+            let Some((why, help)) = unready(name) else { continue };
+            let message = format!("step `{}` falls back on the provider `{name}`, {why}", node.step.id);
+            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(help));
         }
     }
 }

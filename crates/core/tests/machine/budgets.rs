@@ -44,6 +44,19 @@ fn a_call_is_held_for_before_it_starts_and_settled_by_what_it_used() {
 }
 
 #[test]
+fn an_answer_of_another_model_costs_what_the_dearer_one_does() {
+    let said = |model: &str| {
+        let value = Payload::of(&json!({ "text": "x", "model": model, "finish_reason": "stop" }));
+        Outcome::Succeeded { value, metering: Metering::Reported(used(10, 5)) }
+    };
+    for (asked, answered, cost) in [("m", "m", 1), ("m", "dear", 10), ("dear", "m", 10), ("m", "nobody-knows", 1)] {
+        let mut run = Harness::start(workflow(vec![agent("a", "hi").param("model", json!(asked))]));
+        run.settle("a", 0, said(answered));
+        assert_eq!((run.status(), run.state.charged.cost_nano_usd), (RunStatus::Completed, cost * COST.cost_nano_usd), "{asked} {answered}");
+    }
+}
+
+#[test]
 fn what_a_call_is_charged_follows_one_table() {
     use ChargeSource::{AssumedMax, Nothing, Reported};
     let succeeded = |metering| Outcome::Succeeded { value: Payload::of(&json!({ "text": "x" })), metering };

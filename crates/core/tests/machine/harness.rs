@@ -32,7 +32,13 @@ pub(crate) const PRICE: ModelPrice = ModelPrice {
 };
 
 pub(crate) fn prices() -> PriceTable {
-    PriceTable::new(IndexMap::from([("m".to_owned(), Model { price: Some(PRICE), input_tokens_max: Some(10_000), output_tokens_max: None })]))
+    let model = |price| Model { price: Some(price), input_tokens_max: Some(10_000), output_tokens_max: None };
+    let times = |n: u64| ModelPrice {
+        input_nano_usd_per_mtok: n * PRICE.input_nano_usd_per_mtok,
+        output_nano_usd_per_mtok: n * PRICE.output_nano_usd_per_mtok,
+        ..PRICE
+    };
+    PriceTable::new(IndexMap::from([("m".to_owned(), model(PRICE)), ("dear".to_owned(), model(times(10)))]))
 }
 
 pub(crate) struct Harness {

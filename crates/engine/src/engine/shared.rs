@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use gorgon_core::budget::{BudgetKey, Scope};
 use gorgon_core::call::Family;
-use gorgon_core::command::Blocked;
+use gorgon_core::command::{Blocked, Providers};
 use gorgon_core::event::Event;
 use gorgon_core::facts::{Facts, Refused};
 use gorgon_core::ids::RunId;
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) executors: BTreeMap<Family, Arc<dyn Executor>>,
     pub(super) prices: PriceTable,
-    pub(super) providers: Vec<String>,
+    pub(super) providers: Providers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) tenant: TenantScope,

@@ -98,7 +98,7 @@ pub(crate) fn options(journal: Arc<dyn Journal>, runs: Arc<dyn Runs>, ledger: Ar
             "m".to_owned(),
             Model { price: Some(PRICE), input_tokens_max: Some(100_000), output_tokens_max: None },
         )])),
-        providers: vec!["lab".to_owned()],
+        providers: [("lab".to_owned(), None)].into(),
         clock: Arc::new(clock),
         entropy: Arc::new(SystemEntropy),
         log_dir: None,

@@ -46,7 +46,7 @@ impl Server {
             ledger: store,
             executors: gorgon_tools::executors(gorgon_tools::ToolOptions::default()),
             prices: PriceTable::new(indexmap::IndexMap::new()),
-            providers: Vec::new(),
+            providers: Default::default(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             log_dir: Some(folder.path().join("logs")),

@@ -66,7 +66,7 @@ fn ended(run: &Run, events: &[Event]) -> Vec<(String, Vec<Ended>)> {
         let (Event::CallSettled { call: id, settlement, .. } | Event::CallDoubted { call: id, settlement, .. }) = event else { continue };
         let Some(request) = open.remove(id) else { continue };
         let came_to = match event {
-            Event::CallSettled { outcome, .. } => came_to(outcome),
+            Event::CallSettled { outcome, .. } => came_to(request, outcome),
             Event::CallDoubted { evidence, .. } => in_doubt(evidence),
             _ => continue,
         };
