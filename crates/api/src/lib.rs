@@ -23,7 +23,7 @@ pub use self::create::{CreateRun, Start};
 pub use self::export::Export;
 pub use self::fork::{Fork, Forked, Version};
 pub use self::frame::{AppendFrame, EVENT_APPEND, EVENT_DONE, EVENT_OUTPUT, EVENT_PROBLEM, OutputFrame};
-pub use self::holder::{HOLDER, Holder};
+pub use self::holder::{HOLDER, Holder, LEAVE};
 pub use self::log::{Log, Logs};
 pub use self::problem::{Problem, status_of};
 pub use self::run::{BudgetRow, Run, RunError, RunView};

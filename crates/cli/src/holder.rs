@@ -34,6 +34,8 @@ const LINGER: Duration = Duration::from_millis(3);
 pub(crate) struct Holder {
     pub(crate) engine: Engine,
     socket: PathBuf,
+    /// Cancelled when somebody wants it to let go.
+    pub(crate) asked_to_leave: CancellationToken,
     stop: CancellationToken,
     server: JoinHandle<()>,
     /// The folder of a socket that is for this process only; removed with it.

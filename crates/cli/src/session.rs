@@ -10,7 +10,7 @@ use gorgon_core::diagnostic::Code;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::holder::{Holder, OpenOutcome, open_memory, open_store, socket_path};
+use crate::holder::{Holder, OpenOutcome, open_memory, open_store, socket_path, spawn};
 use crate::interrupts::Interrupts;
 use crate::settings::Settings;
 
@@ -83,14 +83,8 @@ impl<'a> Session<'a> {
     pub(crate) fn check_settings(&mut self) -> Result<(), Fault> {
         self.begins = true;
         let Some(other) = &self.other else { return Ok(()) };
-        let ours = self.settings.fingerprints();
-        let names: BTreeSet<&String> = ours.keys().chain(other.settings.keys()).collect();
-        let differs = |name: &&String| match (ours.get(*name), other.settings.get(*name)) {
-            (Some(here), Some(there)) => here != there,
-            // A provider that only one of both knows: whoever asks it hears that from the holder, or does without.
-            _ => !name.starts_with("providers."),
-        };
-        let differ: Vec<&str> = names.into_iter().filter(differs).map(String::as_str).collect();
+        // A provider that only one of both knows: whoever asks it hears that from the holder, or does without.
+        let differ = differences(&self.settings, other, |name| name.starts_with("providers.") || name.starts_with("keys."));
         if differ.is_empty() {
             return Ok(());
         }
@@ -202,6 +196,23 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The settings by which another process works that are not ours. Those that only one of both has do not count where they are `optional`.
+pub(crate) fn differences(settings: &Settings, other: &gorgon_api::Holder, optional: impl Fn(&str) -> bool) -> Vec<String> {
+    let ours = settings.fingerprints();
+    let names: BTreeSet<&String> = ours.keys().chain(other.settings.keys()).collect();
+    let differs = |name: &&String| match (ours.get(*name), other.settings.get(*name)) {
+        (Some(here), Some(there)) => here != there,
+        _ => !optional(name),
+    };
+    names.into_iter().filter(differs).cloned().collect()
+}
+
+/// Has a background process by other settings, new keys among them, make room for one by ours. It does not where it has calls in flight.
+pub(crate) async fn make_room(settings: &Settings, client: &Client, other: &gorgon_api::Holder) -> bool {
+    let known_there_only = |name: &str| (name.starts_with("providers.") || name.starts_with("keys.")) && other.settings.contains_key(name);
+    other.background && !differences(settings, other, known_there_only).is_empty() && client.leave().await.is_ok()
+}
+
 /// Waits for an answer, unless it is interrupted twice meanwhile: once is for whoever acts on the answer.
 async fn unless_left<T>(interrupts: &mut Option<Interrupts>, holder: Option<&Holder>, answer: impl Future<Output = T>) -> T {
     tokio::select! {
@@ -255,9 +266,23 @@ async fn reach(settings: &Settings, purpose: Purpose) -> Result<Reached, Fault> 
     let client = Client::unix(&socket);
     let started = Instant::now();
     let mut pause = PAUSE.0;
+    let mut makes_room = None;
     loop {
         if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await {
-            return Ok(Reached { client, holder: None, other });
+            let pid = other.as_ref().map(|other| other.pid);
+            if purpose == Purpose::Work
+                && makes_room.is_none()
+                && let Some(other) = &other
+                && make_room(settings, &client, other).await
+            {
+                makes_room = pid;
+                spawn(settings)?;
+            }
+            if makes_room.is_none() || makes_room != pid || started.elapsed() > PATIENCE {
+                return Ok(Reached { client, holder: None, other });
+            }
+            tokio::time::sleep(pause).await;
+            continue;
         }
         let public = (purpose == Purpose::Work).then_some(socket.as_path());
         match open_store(settings, public, FOREGROUND, purpose == Purpose::Work).await? {

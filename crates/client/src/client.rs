@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, HOLDER, Holder, Logs, Problem, RUNS, Run, RunList, RunQuery, RunView};
+use gorgon_api::{CommandName, CreateRun, Export, Fork, Forked, HOLDER, Holder, LEAVE, Logs, Problem, RUNS, Run, RunList, RunQuery, RunView};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -39,6 +39,14 @@ impl Client {
     /// Nobody answers, or a release that does not say.
     pub async fn holder(&self) -> Result<Holder, Error> {
         self.get(HOLDER).await
+    }
+
+    /// Asks whoever holds the store in the background to let go of it.
+    ///
+    /// # Errors
+    /// It does not, or the connection broke.
+    pub async fn leave(&self) -> Result<Holder, Error> {
+        self.post(LEAVE, &()).await
     }
 
     /// Starts a run.

@@ -62,17 +62,33 @@ pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: 
         Err(error) => return Err(error.into()),
     };
     let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
-    serve(settings, store, socket, runs_go_on, true).await.map(|holder| OpenOutcome::Ours(Box::new(holder)))
+    let held = Held { background: who == BACKGROUND, ..Held::default() };
+    serve(settings, store, socket, runs_go_on, held).await.map(|holder| OpenOutcome::Ours(Box::new(holder)))
 }
 
 /// Opens a store that ends with this process.
 pub(crate) async fn open_memory(settings: &Settings, runs_go_on: bool) -> Result<Holder, Fault> {
     let store = Arc::new(MemoryStore::new());
     let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
-    serve(settings, store, None, runs_go_on, false).await
+    serve(settings, store, None, runs_go_on, Held { keeps: false, ..Held::default() }).await
 }
 
-async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, keeps: bool) -> Result<Holder, Fault> {
+/// How a store is held.
+struct Held {
+    /// For longer than this process lives.
+    keeps: bool,
+    /// For nobody in particular.
+    background: bool,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self { keeps: true, background: false }
+    }
+}
+
+async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, held: Held) -> Result<Holder, Fault> {
+    let Held { keeps, background } = held;
     let (socket, folder) = match socket {
         Some(socket) => (socket.to_owned(), None),
         None => {
@@ -116,10 +132,11 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     .await?;
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
-    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints(), leaving: false };
-    let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about, engine.clone()));
+    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints(), background, leaving: false };
+    let asked_to_leave = CancellationToken::new();
+    let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about, engine.clone(), asked_to_leave.clone()));
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
-    Ok(Holder { engine, socket, stop, server, folder, leftovers, left: AtomicBool::new(false) })
+    Ok(Holder { engine, socket, asked_to_leave, stop, server, folder, leftovers, left: AtomicBool::new(false) })
 }
 
 /// Whoever holds the store owns the socket: what lies there is left over from a process that died.

@@ -54,7 +54,6 @@ pub(super) fn place(flag: Option<&Path>, env: &Environment, file: Option<&Path>,
     Ok((Setting::new(own.into(), named.source.clone()), named))
 }
 
-
 /// The database that `DATABASE_URL` names, if it names one: by the path that all its other paths lead to.
 fn database(env: &Environment, cwd: &Path) -> Result<Option<Setting<PathBuf>>, Fault> {
     const VARIABLE: &str = "DATABASE_URL";

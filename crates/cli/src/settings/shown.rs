@@ -68,7 +68,9 @@ impl Settings {
     pub(crate) fn fingerprints(&self) -> BTreeMap<String, ContentHash> {
         let counts = |name: &str| ["budget.", "http.", "limits.", "models.", "providers."].iter().any(|group| name.starts_with(group));
         let lines = self.shown().into_iter().filter(|line| counts(&line.name) && !line.value.is_null());
-        lines.map(|line| (line.name, ContentHash::of(line.value.to_string().as_bytes()))).collect()
+        let keys = self.providers.values().filter_map(|config| config.value.key_variable());
+        let keys = keys.filter_map(|name| Some((format!("keys.{name}"), ContentHash::of(self.environment.get(name)?.as_bytes()))));
+        lines.map(|line| (line.name, ContentHash::of(line.value.to_string().as_bytes()))).chain(keys).collect()
     }
 
     /// Variables that begin as ours do and are none of them: most likely misspelled.

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::fault::Fault;
 use crate::holder::{LOG, socket_path, spawn};
 use crate::report::short;
-use crate::session::{Session, who_holds};
+use crate::session::{Session, make_room, who_holds};
 use crate::settings::Settings;
 
 /// How long a background process may take to listen.
@@ -21,12 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) async fn session(context: &Context, settings: Settings, new: bool) -> Result<Session<'_>, Fault> {
     let client = Client::unix(socket_path(&settings.data_dir.value)?);
     let started = Instant::now();
-    if new && let Some(other) = who_holds(&client, PATIENCE).await {
-        Session::of_client(context, settings.clone(), client.clone(), other).check_settings()?;
+    let mut makes_room = None;
+    if let Some(other) = who_holds(&client, PATIENCE).await {
+        match &other {
+            Some(other) if make_room(&settings, &client, other).await => makes_room = Some(other.pid),
+            _ if new => Session::of_client(context, settings.clone(), client.clone(), other).check_settings()?,
+            _ => {}
+        }
     }
     spawn(&settings)?;
     loop {
-        if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await {
+        if let Some(other) = who_holds(&client, PATIENCE.saturating_sub(started.elapsed())).await
+            && (makes_room.is_none() || makes_room != other.as_ref().map(|other| other.pid))
+        {
             return Ok(Session::of_client(context, settings, client, other));
         }
         if started.elapsed() > PATIENCE {

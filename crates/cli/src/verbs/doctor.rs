@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::holder::socket_path;
-use crate::session::{Purpose, Session, who_holds};
+use crate::session::{Purpose, Session, differences, who_holds};
 use crate::settings::Settings;
 
 /// Below this there is no room for a long run.
@@ -103,8 +103,8 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
     // Looking must not make the folder.
     let socket = settings.data_dir.value.is_dir().then(|| socket_path(&settings.data_dir.value));
     let held = match socket {
-        Some(Ok(socket)) => who_holds(&Client::unix(socket), PATIENCE).await.is_some(),
-        Some(Err(_)) | None => false,
+        Some(Ok(socket)) => who_holds(&Client::unix(socket), PATIENCE).await,
+        Some(Err(_)) | None => None,
     };
     let looked = match Session::with(context, settings.clone(), Purpose::Look).await {
         Ok(session) => {
@@ -115,11 +115,28 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
         Err(fault) => Err(fault),
     };
     match looked {
-        Ok(()) if held => good(&what, format!("{place}, held by a process that answers")),
+        Ok(()) if let Some(other) = held => by_other(what, &place, settings, other.as_ref()),
         Ok(()) if settings.database.value.exists() => good(&what, place),
         Ok(()) => good(&what, format!("{place}, made by the first run")),
         Err(fault) => Finding { what, state: State::Bad, detail: fault.message, help: fault.help },
     }
+}
+
+/// The store of a process that answers; what runs do, they do by its settings.
+fn by_other(what: String, place: &dyn std::fmt::Display, settings: &Settings, other: Option<&gorgon_api::Holder>) -> Finding {
+    let Some(other) = other else { return good(&what, format!("{place}, held by a process that answers")) };
+    let differ = differences(settings, other, |_| false);
+    let detail = format!("{place}, held by process {}, which answers", other.pid);
+    if differ.is_empty() {
+        return good(&what, detail);
+    }
+    let help = if other.background {
+        "the next `run` or `resume` from here has it make room, unless it has calls in flight"
+    } else {
+        "let it end first, where that matters"
+    };
+    let detail = format!("{detail} and works by other settings, which are those that count: {}", differ.join(", "));
+    Finding { what, state: State::Odd, detail, help: Some(help.to_owned()) }
 }
 
 fn disk(data_dir: &Path) -> Vec<Finding> {

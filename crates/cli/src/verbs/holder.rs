@@ -87,6 +87,7 @@ impl Holder {
             let told = tokio::select! {
                 _ = terminate.recv() => true,
                 _ = interrupt.recv() => true,
+                () = holder.asked_to_leave.cancelled() => true,
                 () = tokio::time::sleep(LOOK) => false,
             };
             ended = Ended::Idle { since: Time::now() };

@@ -407,3 +407,44 @@ fn the_time_that_nobody_worked_counts_against_nothing_whatever_is_recorded_first
     world.write("go", "");
     world.run(&["resume", "@last"]).exits(0);
 }
+
+#[test]
+fn a_background_holder_makes_room_for_one_with_other_settings() {
+    let world = World::new();
+    let pid = || {
+        let note = std::fs::read_to_string(world.path(".gorgon/gorgon-state.db.lock")).unwrap_or_default();
+        note.contains("in the background").then(|| note.lines().next().map(str::to_owned)).flatten()
+    };
+    world.write("gorgon.toml", "[budget]\nmax_calls = 5\n");
+    world.write("w.yaml", ASKS);
+    world.write("q.yaml", QUICK);
+    world.write("long.yaml", LONG);
+    world.run(&["run", "w.yaml", "--detach"]).exits(0);
+    world.until_status("waiting");
+    let first = pid().expect("a background holder");
+    world.run(&["run", "q.yaml"]).exits(0);
+    assert_eq!(pid().as_ref(), Some(&first), "it goes by the same settings");
+    // It has nothing in flight: another one takes its place, and the run that waits is there.
+    world.write("gorgon.toml", "[budget]\nmax_calls = 6\n");
+    world.run(&["doctor"]).says("works by other settings, which are those that count: budget.max_calls");
+    world.run(&["run", "q.yaml"]).exits(0);
+    let second = world.until("another background holder", || pid().filter(|pid| *pid != first));
+    world.run(&["approve", "@last", "--no-run"]);
+    // A call in flight keeps it.
+    world.run(&["run", "long.yaml", "--detach"]).exits(0);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.write("gorgon.toml", "[budget]\nmax_calls = 7\n");
+    world.run(&["run", "q.yaml"]).exits(5).says("works by other settings: budget.max_calls");
+    world.run(&["run", "q.yaml", "--detach"]).exits(5);
+    world.write("go", "");
+    world.until("its end", || world.path("second").exists().then_some(()));
+    // A key that was changed is one of them.
+    world.write("gorgon.toml", "[budget]\nmax_calls = 6\n\n[providers.p]\nkind = \"openai\"\napi_key_env = \"PKEY\"\n");
+    world.write(".env", "PKEY=sk-one-0000\n");
+    world.run(&["run", "q.yaml", "--detach"]).exits(0);
+    let third = world.until("a third one", || pid().filter(|pid| *pid != second));
+    world.write(".env", "PKEY=sk-two-1111\n");
+    world.run(&["doctor"]).says("keys.PKEY");
+    world.run(&["run", "q.yaml", "--detach"]).exits(0);
+    world.until("a fourth one", || pid().filter(|pid| *pid != third));
+}
