@@ -154,18 +154,20 @@ fn is_stream(headers: &HeaderMap) -> bool {
 /// Gives the events of a stream to the listener, until it has heard the last one or the stream ends.
 async fn listen(response: Response, limits: &Limits<'_>, listener: &mut dyn Listener) -> Result<(), Unanswered> {
     let mut left = limits.body_bytes_max;
-    let bytes = response.bytes_stream().map(move |piece| match piece {
-        Ok(piece) if piece.len() > left => Err(Unanswered::TooLarge),
-        Ok(piece) => {
+    // Whatever comes is a sign of life, also a comment that the parser keeps to itself.
+    let pieces = tokio_stream::StreamExt::timeout(response.bytes_stream(), limits.idle);
+    let bytes = pieces.map(move |piece| match piece {
+        Ok(Ok(piece)) if piece.len() > left => Err(Unanswered::TooLarge),
+        Ok(Ok(piece)) => {
             left -= piece.len();
             Ok(piece)
         }
-        Err(error) => Err(Unanswered::Broken(causes(error))),
+        Ok(Err(error)) => Err(Unanswered::Broken(causes(error))),
+        Err(_) => Err(Unanswered::Idle),
     });
     let mut events = std::pin::pin!(by_lines(bytes).eventsource());
     loop {
-        let Ok(event) = tokio::time::timeout(limits.idle, events.next()).await else { return Err(Unanswered::Idle) };
-        match event {
+        match events.next().await {
             None => return Ok(()),
             Some(Ok(event)) => match listener.take(&event.event, &event.data) {
                 Heard::More => {}

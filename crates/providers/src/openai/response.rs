@@ -43,7 +43,7 @@ pub(super) fn read_body(asked: Asked<'_>, body: &Value, headers: &HeaderMap) -> 
         let failure = Failure::new(FailureClass::Refused, format!("`{name}` {why}{id}"));
         Err((Failure { detail: detail.map(|text| shorten(&text)), ..failure }, metering))
     };
-    let Some(choice) = body.get("choices").and_then(|choices| choices.get(0)) else {
+    let Some(choice) = first_choice(body) else {
         return refuse("answered without a choice", None);
     };
     let message = choice.get("message").unwrap_or(&Value::Null);
@@ -80,25 +80,34 @@ fn tool_calls(message: &Value) -> Vec<Part> {
     let calls = message.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
     let read = |call: &Value| {
         let function = call.get("function")?;
-        let arguments = match function.get("arguments") {
-            // The wire says text; compatible servers also send the object itself.
-            Some(object @ Value::Object(_)) => object.to_string(),
-            _ => text(function, "arguments"),
-        };
-        Some(Part::ToolCall { id: text(call, "id"), name: text(function, "name"), arguments })
+        Some(Part::ToolCall { id: text(call, "id"), name: text(function, "name"), arguments: arguments(function) })
     };
     calls.filter_map(read).collect()
 }
 
-/// What a message holds.
-struct Said {
-    text: String,
-    refusal: Option<String>,
+/// The arguments of a tool. The wire says text; compatible servers also send the object itself.
+pub(super) fn arguments(function: &Value) -> String {
+    match function.get("arguments") {
+        Some(object @ Value::Object(_)) => object.to_string(),
+        text => text.and_then(Value::as_str).unwrap_or_default().to_owned(),
+    }
+}
+
+/// The answer, or a piece of it. One is asked for; a server that gives several counts them.
+pub(super) fn first_choice(body: &Value) -> Option<&Value> {
+    let is_first = |choice: &&Value| choice.get("index").and_then(Value::as_u64).is_none_or(|index| index == 0);
+    body.get("choices")?.as_array()?.iter().find(is_first)
+}
+
+/// What a message holds, or a piece of one.
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) refusal: Option<String>,
 }
 
 impl Said {
     /// `content` is a text; compatible servers also give a list of parts.
-    fn read(message: &Value) -> Self {
+    pub(super) fn read(message: &Value) -> Self {
         let text_of = |part: &Value, name: &str| part.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let mut said = Self { text: String::new(), refusal: text_of(message, "refusal") };
         match message.get("content") {

@@ -3,11 +3,10 @@
 //! Facts of the wire are from the official Python SDK, `openai` 3.51.0: `types/chat/chat_completion_chunk.py`. Tool calls are put together by `index`;
 //! their id and name come in the first piece only; usage comes in a last chunk without choices.
 
-use std::collections::BTreeMap;
-
 use gorgon_ports::{CallCx, Steer};
 use serde_json::{Map, Value, json};
 
+use super::response::{Said, arguments, first_choice};
 use crate::answer::show;
 use crate::http::{Heard, Listener};
 
@@ -16,7 +15,7 @@ pub(super) struct Assembly<'a> {
     cx: &'a CallCx,
     text: String,
     refusal: String,
-    calls: BTreeMap<u64, Call>,
+    calls: Vec<Call>,
     finish_reason: Option<String>,
     model: Option<Value>,
     usage: Option<Value>,
@@ -27,6 +26,7 @@ pub(super) struct Assembly<'a> {
 
 #[derive(Default)]
 struct Call {
+    index: u64,
     id: String,
     name: String,
     arguments: String,
@@ -38,7 +38,7 @@ impl<'a> Assembly<'a> {
             cx,
             text: String::new(),
             refusal: String::new(),
-            calls: BTreeMap::new(),
+            calls: Vec::new(),
             finish_reason: None,
             model: None,
             usage: None,
@@ -56,7 +56,7 @@ impl<'a> Assembly<'a> {
     ///
     /// # Errors
     /// Why it is not complete.
-    pub(super) fn into_body(self) -> Result<Value, String> {
+    pub(super) fn into_body(mut self) -> Result<Value, String> {
         if let Some(error) = self.error {
             return Ok(json!({ "error": error, "usage": self.usage }));
         }
@@ -65,9 +65,10 @@ impl<'a> Assembly<'a> {
         }
         let Some(finish_reason) = self.finish_reason else { return Err("its stream ended before its answer did".to_owned()) };
         let text = |text: String| if text.is_empty() { Value::Null } else { Value::String(text) };
+        self.calls.sort_by_key(|call| call.index);
         let calls: Vec<Value> = self
             .calls
-            .into_values()
+            .into_iter()
             .map(|call| json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}))
             .collect();
         let mut message = json!({"role": "assistant", "content": text(self.text), "refusal": text(self.refusal)});
@@ -83,9 +84,10 @@ impl<'a> Assembly<'a> {
 
     fn take_delta(&mut self, delta: &Value) -> Steer {
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.refusal.push_str(&text(delta, "refusal"));
+        let said = Said::read(delta);
+        self.refusal.push_str(&said.refusal.unwrap_or_default());
         for piece in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-            let call = self.calls.entry(piece.get("index").and_then(Value::as_u64).unwrap_or(0)).or_default();
+            let call = self.call(piece.get("index").and_then(Value::as_u64).unwrap_or(0), &text(piece, "id"));
             let function = piece.get("function").unwrap_or(&Value::Null);
             for (part, text) in [(&mut call.id, text(piece, "id")), (&mut call.name, text(function, "name"))] {
                 // Some compatible servers repeat them in every piece.
@@ -93,18 +95,31 @@ impl<'a> Assembly<'a> {
                     *part = text;
                 }
             }
-            call.arguments.push_str(&text(function, "arguments"));
+            call.arguments.push_str(&arguments(function));
         }
-        let said = text(delta, "content");
-        self.text.push_str(&said);
-        show(self.cx, &said)
+        self.text.push_str(&said.text);
+        show(self.cx, &said.text)
+    }
+
+    /// The call that a piece belongs to. Some compatible servers give all calls of an answer one index: another id is another call.
+    fn call(&mut self, index: u64, id: &str) -> &mut Call {
+        let same = |call: &Call| call.index == index && (id.is_empty() || call.id.is_empty() || call.id == id);
+        let at = self.calls.iter().rposition(|call| call.index == index).filter(|&at| same(&self.calls[at]));
+        let at = at.unwrap_or_else(|| {
+            self.calls.push(Call { index, ..Call::default() });
+            self.calls.len() - 1
+        });
+        &mut self.calls[at]
     }
 }
 
 impl Listener for Assembly<'_> {
     fn take(&mut self, _name: &str, data: &str) -> Heard {
-        if data.trim() == "[DONE]" {
-            return Heard::Last;
+        match data.trim() {
+            "[DONE]" => return Heard::Last,
+            // A sign of life.
+            "" => return Heard::More,
+            _ => {}
         }
         let Ok(chunk) = serde_json::from_str::<Value>(data) else {
             self.unreadable = Some(data.to_owned());
@@ -120,7 +135,7 @@ impl Listener for Assembly<'_> {
         if let Some(usage) = chunk.get("usage").filter(|usage| !usage.is_null()) {
             self.usage = Some(usage.clone());
         }
-        let Some(choice) = chunk.get("choices").and_then(|choices| choices.get(0)) else { return Heard::More };
+        let Some(choice) = first_choice(&chunk) else { return Heard::More };
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.finish_reason = Some(reason.to_owned());
         }

@@ -330,3 +330,81 @@ async fn a_temperature_that_is_not_sent_is_said() {
         "{heard:?}"
     );
 }
+
+/// A stream of these bytes.
+async fn streaming(body: String, deliver: Delivery) -> ScriptedServer {
+    let raw = RawReply { status: 200, body, repeat: 1, headers: [("content-type".to_owned(), "text/event-stream".to_owned())].into(), billed: None };
+    ScriptedServer::start(Script::default().rule(Rule::new(Reply::Raw(raw)).deliver(deliver))).await.expect("a free port")
+}
+
+/// Chunks of the wire of OpenAI, with these deltas.
+fn chunks(choices: &[Value]) -> String {
+    let chunk = |choices: &Value| format!("data: {}\n\n", json!({ "model": "m", "choices": choices }));
+    let end = json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }]);
+    choices.iter().chain([&end]).map(chunk).collect::<String>() + "data: [DONE]\n\n"
+}
+
+#[tokio::test]
+async fn whatever_comes_is_a_sign_of_life() {
+    // A model that thinks for long: comments keep the line open, in pieces that are far apart, and much longer together than silence may be.
+    let thinking = ": OPENROUTER PROCESSING\n\n".repeat(24);
+    let body = thinking + &chunks(&[json!([{ "index": 0, "delta": { "content": "yes" } }])]);
+    let server = streaming(body, Delivery { chunk_bytes: Some(50), chunk_delay_ms: 120, ..Delivery::default() }).await;
+    let asked = provider_of(&OpenAiConfig { idle_timeout_seconds: Some(1.0), ..config(&server.base_url()) });
+    let (value, _) = succeeded(asked.ask(&request(), &cx()).await);
+    assert_eq!(value["text"], "yes");
+}
+
+#[tokio::test]
+async fn what_compatible_servers_stream_differently_is_read_as_it_is_meant() {
+    let deltas = |deltas: &[Value]| deltas.iter().map(|delta| json!([{ "index": 0, "delta": delta }])).collect::<Vec<_>>();
+    let call = |index: u64, id: &str, name: &str, arguments: Value| json!({ "index": index, "id": id, "function": { "name": name, "arguments": arguments } });
+    for (what, body, text, asked_for) in [
+        ("an empty event", format!("event: ping\ndata: \n\n{}", chunks(&deltas(&[json!({ "content": "hi" })]))), "hi", vec![]),
+        (
+            "parts",
+            chunks(&deltas(&[
+                json!({ "content": [{ "type": "thinking", "thinking": "hm" }, { "type": "text", "text": "h" }] }),
+                json!({ "content": "i" }),
+            ])),
+            "hi",
+            vec![],
+        ),
+        (
+            "several choices",
+            chunks(&[json!([{ "index": 1, "delta": { "content": "no" } }, { "index": 0, "delta": { "content": "hi" } }])]),
+            "hi",
+            vec![],
+        ),
+        (
+            "one index for all calls",
+            chunks(&deltas(&[json!({ "tool_calls": [call(0, "a", "files_read", json!("{\"path\":\"x\"}")), call(0, "b", "shell", json!("{}"))] })])),
+            "",
+            vec![("files_read", "{\"path\":\"x\"}"), ("shell", "{}")],
+        ),
+        (
+            "the id in each piece",
+            chunks(&deltas(&[
+                json!({ "tool_calls": [call(0, "a", "files_read", json!("{\"path\":"))] }),
+                json!({ "tool_calls": [call(0, "a", "files_read", json!("\"x\"}"))] }),
+            ])),
+            "",
+            vec![("files_read", "{\"path\":\"x\"}")],
+        ),
+        (
+            "arguments that are an object",
+            chunks(&deltas(&[json!({ "tool_calls": [call(0, "a", "shell", json!({ "command": "ls" }))] })])),
+            "",
+            vec![("shell", "{\"command\":\"ls\"}")],
+        ),
+    ] {
+        let server = streaming(body, Delivery::default()).await;
+        let (value, _) = succeeded(provider(Wire::OpenAi, &server.base_url()).ask(&with_tools(), &cx()).await);
+        let parts: Vec<Part> = serde_json::from_value(value["parts"].clone()).unwrap_or_default();
+        let found: Vec<(&str, &str)> = parts
+            .iter()
+            .filter_map(|part| if let Part::ToolCall { name, arguments, .. } = part { Some((name.as_str(), arguments.as_str())) } else { None })
+            .collect();
+        assert_eq!((value["text"].as_str(), found), (Some(text), asked_for), "{what}");
+    }
+}
