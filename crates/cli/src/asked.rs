@@ -63,7 +63,7 @@ mod tests {
     use std::sync::Arc;
 
     use gorgon_core::call::{Message, Metering};
-    use gorgon_core::contract::{Problem, ask_again};
+    use gorgon_core::contract::{Broken, Problem, ask_again};
     use gorgon_core::payload::Payload;
     use serde_json::json;
 
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_correction_is_told_by_its_problems() {
         let problem = |path: &str, message: &str| Problem { path: path.to_owned(), message: message.to_owned() };
-        let told = Message::user(ask_again(&[problem("/age", "has to be a number"), problem("", "is too long")]));
+        let told = Message::user(ask_again(Broken::Shape, &[problem("/age", "has to be a number"), problem("", "is too long")]));
         let request = |follows, message: Message| ModelRequest { follows, messages: vec![Arc::new(message)], ..ModelRequest::default() };
         assert_eq!(why_again(&request(true, told.clone())).as_deref(), Some("at /age: has to be a number; is too long"));
         assert_eq!(why_again(&request(false, told)), None);

@@ -91,19 +91,20 @@ fn object(context: &Context, file: &Path) -> Result<Map<String, Value>, Fault> {
     let text = contents(context, file)?;
     let refuse =
         |reason: String| Fault::new(Code::BadInput, format!("{} is no object of inputs: {reason}", file.display())).help("write `{\"name\": value}`");
-    serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))
+    // Some editors begin a file with a byte order mark.
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| refuse(error.to_string()))
 }
 
 fn contents(context: &Context, file: &Path) -> Result<String, Fault> {
     let failed =
         |error: &std::io::Error| Fault::new(Code::BadInput, format!("{}: {error}", file.display())).help("name a text file that can be read");
     let mut text = String::new();
-    let bytes = if file == Path::new("-") {
+    let read = if file == Path::new("-") {
         std::io::stdin().lock().take(BYTES_MAX + 1).read_to_string(&mut text)
     } else {
         std::fs::File::open(context.cwd.join(file)).and_then(|open| open.take(BYTES_MAX + 1).read_to_string(&mut text))
     };
-    let bytes = bytes.map_err(|error| failed(&error))?;
+    let bytes = read.map_err(|error| failed(&error))?;
     if bytes as u64 > BYTES_MAX {
         return Err(Fault::new(Code::BadInput, format!("{} has more than {BYTES_MAX} bytes", file.display()))
             .help("give the path of the file as the input instead"));

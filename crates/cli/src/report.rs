@@ -19,6 +19,9 @@ const DETAIL_LINES_MAX: usize = 15;
 /// Most failures of the rounds of one loop that are told.
 const ROUND_FAILURES_MAX: usize = 5;
 
+/// Most of what a run waits for that is told, each with its way on.
+const WAYS_MAX: usize = 20;
+
 /// How a run is named in commands: the last six characters of its id, which are enough on one machine.
 pub(crate) fn short(id: RunId) -> String {
     let text = id.to_string();
@@ -112,15 +115,20 @@ pub(crate) fn outputs(printer: &Printer, run: &Run) {
                 text.lines().for_each(|line| printer.data(format!("  {}", shown(line))));
             }
             Value::String(text) => printer.data(format!("{name}: {}", shown(text))),
-            Value::Array(_) | Value::Object(_) => printer.data(format!("{name}: {}", serde_json::to_string_pretty(value).unwrap_or_default())),
+            Value::Array(_) | Value::Object(_) => {
+                let text = serde_json::to_string_pretty(value).unwrap_or_default();
+                let lines: Vec<String> = text.lines().map(shown).collect();
+                printer.data(format!("{name}: {}", lines.join("\n")));
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => printer.data(format!("{name}: {value}")),
         }
     }
 }
 
-/// The text without what a terminal would obey.
+/// The text without what a terminal would obey, and without what makes a text look like another one by turning its direction around.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() && c != '\t' || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// What a wait is, in a few words, with the step that waits.
@@ -228,7 +236,7 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
         RunStatus::Completed | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Compensating | RunStatus::Cancelling => {
             Vec::new()
         }
-        RunStatus::Paused if run.is_out_of_budget() => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
+        RunStatus::Paused if run.is_out_of_budget() => all_ways(run),
         RunStatus::Paused => vec![format!("  to go on: gorgon resume {id}")],
         RunStatus::Failed if run.is_out_of_budget() => vec![format!("  to go on with more: {}", raise(run))],
         RunStatus::Failed | RunStatus::Partial if run.retryable => {
@@ -241,7 +249,7 @@ pub(crate) fn way_on(run: &Run) -> Vec<String> {
             let again = |step: &RunStep| format!("  to run that loop again, and keep what came before it: gorgon fork {id} --from {}", step.id);
             of_rounds.map(again).into_iter().collect()
         }
-        RunStatus::Waiting => run.waiting_for.iter().flat_map(|waiting| ways(run, waiting)).collect(),
+        RunStatus::Waiting => all_ways(run),
     }
 }
 
@@ -261,6 +269,13 @@ fn raise(run: &Run) -> String {
         Some(Scope::Tenant(_) | Scope::Project(_)) => format!("raise `{key}` under `[budget]` in gorgon.toml, then gorgon resume {id}"),
         Some(Scope::Run) | None => format!("gorgon resume {id} {flag} N"),
     }
+}
+
+/// The ways on of everything that it waits for, as far as somebody would read them.
+fn all_ways(run: &Run) -> Vec<String> {
+    let told = run.waiting_for.iter().take(WAYS_MAX).flat_map(|waiting| ways(run, waiting));
+    let more = run.waiting_for.len().saturating_sub(WAYS_MAX);
+    told.chain((more > 0).then(|| format!("  … and {more} more: gorgon runs show {} --json", short(run.id)))).collect()
 }
 
 fn ways(run: &Run, waiting: &Waiting) -> Vec<String> {

@@ -62,6 +62,8 @@ pub enum Broken {
     NoJson,
     /// It is JSON of another shape.
     Shape,
+    /// It is a text, as it may be, and another one than it has to be.
+    Text,
 }
 
 /// An answer, read.
@@ -181,19 +183,20 @@ impl Contract {
         let value = Value::String(text.trim().to_owned());
         let said: Option<Vec<bool>> = self.rules.iter().map(|rule| rule.says_of_text(&value)).collect();
         let holds = said?.into_iter().all(|holds| holds);
-        Some(if holds { Reading::Holds { value, mends: Vec::new() } } else { Reading::Fails { why: Broken::Shape, problems: self.check(&value) } })
+        Some(if holds { Reading::Holds { value, mends: Vec::new() } } else { Reading::Fails { why: Broken::Text, problems: self.check(&value) } })
     }
 }
 
 /// What a model is told whose answer does not hold: what is wrong, and nothing else.
 #[must_use]
-pub fn ask_again(problems: &[Problem]) -> String {
+pub fn ask_again(why: Broken, problems: &[Problem]) -> String {
     let mut text = "Your answer is not as it has to be:\n".to_owned();
     for Problem { path, message } in problems.iter().take(PROBLEMS_MAX) {
         let place = if path.is_empty() { String::new() } else { format!("at {path}: ") };
         text.push_str(&format!("- {place}{}\n", shorten(message)));
     }
-    text.push_str("Answer again with the whole corrected JSON and nothing else.");
+    let what = if why == Broken::Text { "text" } else { "JSON" };
+    text.push_str(&format!("Answer again with the whole corrected {what} and nothing else."));
     text
 }
 

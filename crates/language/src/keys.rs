@@ -248,7 +248,13 @@ pub(crate) const STEP: &[Key] = &[
         "What a second execution would do to the world.",
         || word(names(EFFECTS)),
     ),
-    key("idempotency_key", "text", "a key of the run, step and item", "Makes a second request recognisable to the other side.", text),
+    key(
+        "idempotency_key",
+        "text",
+        "a key of the run, step and item",
+        "Makes a repetition recognisable: the header `Idempotency-Key` of a request, the variable `GORGON_IDEMPOTENCY_KEY` of a process.",
+        text,
+    ),
     key(
         "on_in_doubt",
         "`retry`, `fail` or `ask`",

@@ -1,6 +1,6 @@
 //! Processes: one at a time in a group of its own, which ends with the call.
 //!
-//! The environment is what the call brings and nothing else. When the leader has ended, what it left behind in its group has a moment to
+//! The environment is what the call brings, with its key, and nothing else. When the leader has ended, what it left behind in its group has a moment to
 //! finish writing and is then killed: a step that wants a lasting process starts it with `setsid`, outside of the group.
 
 mod capture;
@@ -35,6 +35,9 @@ const LAST_BYTES: Duration = Duration::from_millis(100);
 
 /// How much of the outputs a failure shows.
 const DETAIL_CHARS: usize = 2_000;
+
+/// The variable that has the key of the call, the same whenever it is made again: by it a program, or whom it asks, can know a repetition.
+pub const IDEMPOTENCY_KEY: &str = "GORGON_IDEMPOTENCY_KEY";
 
 /// Settings of processes.
 #[derive(Debug, Clone)]

@@ -75,7 +75,10 @@ impl Settings {
 
     /// Variables that begin as ours do and are none of them: most likely misspelled.
     pub(crate) fn unknown_variables(&self) -> Vec<String> {
-        let known = |name: &String| VARIABLES.iter().any(|(known, _)| known == name) || name.starts_with("GORGON_TEST_");
+        // Whoever is started by a step has these.
+        let of_step = [gorgon_tools::process_group::MARK, gorgon_tools::process::IDEMPOTENCY_KEY];
+        let known =
+            |name: &String| VARIABLES.iter().any(|(known, _)| known == name) || of_step.contains(&name.as_str()) || name.starts_with("GORGON_TEST_");
         let mut names: Vec<String> =
             std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).chain(self.environment.of_file().cloned()).collect();
         names.retain(|name| name.starts_with("GORGON_"));

@@ -448,3 +448,17 @@ fn a_background_holder_makes_room_for_one_with_other_settings() {
     world.run(&["run", "q.yaml", "--detach"]).exits(0);
     world.until("a fourth one", || pid().filter(|pid| *pid != third));
 }
+
+#[test]
+fn a_command_that_is_made_again_has_the_key_that_it_had() {
+    let world = World::new();
+    let step = "{id: a, type: shell, effect: idempotent, idempotency_key: 'order-${inputs.n}', command: 'echo \"$GORGON_IDEMPOTENCY_KEY\" >> keys; touch started; until test -e go; do sleep 0.05; done'}";
+    world.write("w.yaml", &format!("name: w\ninputs: {{n: {{type: integer, default: 7}}}}\nsteps:\n  - {step}\n"));
+    let mut holder = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    holder.kill().expect("it lives");
+    holder.wait().expect("it is gone");
+    world.write("go", "");
+    world.run(&["resume", "@last"]).exits(0);
+    assert_eq!(world.read("keys"), "order-7\norder-7\n");
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Rejection;
 use super::decider::Decider;
+use crate::budget::Scope;
 use crate::definition::EffectClass;
 use crate::event::{Event, HaltReason, Instead, SkipReason};
 use crate::ids::StepId;
@@ -17,8 +18,12 @@ impl Decider<'_> {
             let rejection = Rejection::state(format!("the run is {}; only a failed or partial run has steps to retry", self.state.status.word()));
             return Err(rejection.help("`gorgon resume` goes on with a paused or interrupted one"));
         }
-        if matches!(self.state.halt, Some(HaltReason::Budget { .. })) {
-            return Err(Rejection::state("no step failed: the budget was exhausted").help("`gorgon resume RUN --budget-usd N` goes on with more"));
+        if let Some(HaltReason::Budget { key, .. }) = &self.state.halt {
+            let help = match key.scope {
+                Scope::Run => "`gorgon resume RUN --budget-usd N` goes on with more",
+                Scope::Tenant(_) | Scope::Project(_) => "raise the limit under `[budget]` in gorgon.toml, then `gorgon resume RUN`",
+            };
+            return Err(Rejection::state(format!("no step failed: the budget of the {key} was exhausted")).help(help));
         }
         let program = Arc::clone(&self.state.program);
         let roots = match step {

@@ -138,7 +138,10 @@ impl Rule {
     /// What the rule says of a text; nothing if it wants something else to judge.
     pub(super) fn says_of_text(&self, text: &Value) -> Option<bool> {
         match &self.kind {
-            Kind::Schema { checker, .. } => checker.holds(text).then_some(true),
+            Kind::Schema { schema, checker } => match checker.holds(text) {
+                true => Some(true),
+                false => (schema.get("type").and_then(Value::as_str) == Some("string")).then_some(false),
+            },
             Kind::Holds(expression) => expression.evaluate(&Output(text)).ok()?.as_bool(),
             Kind::Range { .. } | Kind::Script(_) | Kind::Custom => None,
         }

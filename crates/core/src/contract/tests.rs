@@ -74,10 +74,10 @@ fn what_does_not_hold_says_why() {
     }
     let (_, problems) = fails(&person(), "{\"name\": \"Ann\", \"age\": \"seven\"}", "stop");
     assert_eq!(problems[0].path, "/age");
-    let again = ask_again(&problems);
+    let again = ask_again(Broken::Shape, &problems);
     assert!(again.contains("at /age:") && again.contains("integer"), "{again}");
     assert!(!again.contains("Ann"), "only what is wrong: {again}");
-    assert!(ask_again(&vec![Problem { path: String::new(), message: "x".repeat(10_000) }; 100]).len() < 4_000);
+    assert!(ask_again(Broken::Shape, &vec![Problem { path: String::new(), message: "x".repeat(10_000) }; 100]).len() < 4_000);
 }
 
 #[test]
@@ -299,7 +299,9 @@ fn rules_alone_take_a_text_as_it_is_and_convert_what_loses_nothing() {
     }
     for (rule, text, why) in [
         ("output.confidence > 0.8", "I am sure.", Broken::NoJson),
-        ("'error' not in output", "There was an error at line [1].", Broken::Shape),
+        ("'error' not in output", "There was an error at line [1].", Broken::Text),
+        ("format: email", "bob at example.com", Broken::Text),
+        ("type: string", "{\"a\": 1}", Broken::Shape),
         ("len(output) > 5", "{\"a\": 1}", Broken::Shape),
         ("type: int", "forty-two", Broken::NoJson),
         ("range: min:0, max:100", "150", Broken::Shape),

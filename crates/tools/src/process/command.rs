@@ -28,6 +28,7 @@ pub(super) fn command(request: &ProcessRequest, cx: &CallCx) -> Result<Command, 
     command
         .args(arguments)
         .env_clear()
+        .env(super::IDEMPOTENCY_KEY, &cx.idempotency_key)
         .envs(variables())
         .current_dir(working_folder(&cx.folder, request.cwd.as_deref())?)
         .stdin(if request.stdin.is_some() { Stdio::piped() } else { Stdio::null() })

@@ -76,7 +76,7 @@ async fn the_environment_is_that_of_the_call_alone() {
     let stdout = value(perform(&call, request).await)["stdout"].as_str().unwrap().to_owned();
     let mut lines: Vec<_> = stdout.lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["KEPT=yes", "LEVEL=step", "PATH=/usr/local/bin:/usr/bin:/bin"]);
+    assert_eq!(lines, ["GORGON_IDEMPOTENCY_KEY=key-of-the-step", "KEPT=yes", "LEVEL=step", "PATH=/usr/local/bin:/usr/bin:/bin"]);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ fn broken(cx: &StepCx<'_>, params: &Params, journal: &[Outcome], answer: &ModelA
     let reasks = params.max_reasks.unwrap_or(REASKS_DEFAULT);
     // Asked again, an answer that was too long would be cut off again, and paid for again.
     if why != Broken::CutOff && tries <= reasks {
-        return follow(cx, params, journal, vec![Message::user(ask_again(problems))]);
+        return follow(cx, params, journal, vec![Message::user(ask_again(why, problems))]);
     }
     let told: Vec<String> = problems.iter().map(|problem| format!("{} {}", problem.path, problem.message).trim().to_owned()).collect();
     let message = format!("the answer of `{}` is not what it has to be{}: {}", answer.model, times(tries), told.join("; "));
