@@ -181,14 +181,25 @@ impl Graph<'_> {
         let syntax = ty.and_then(|ty| ty.param(&entry.key)).map_or(Syntax::Template, |param| param.syntax);
         match syntax {
             Syntax::Expression | Syntax::Expressions => entry.value.clone(),
-            // What a shell text names and the graph does not is the shell's.
-            Syntax::Shell => build::with_texts(&entry.value, &mut |_, text| {
-                // `${1}` is the first argument of a script, even where a node is called `1`.
-                let path = |name: &str| self.resolve(name).filter(|_| name.parse::<u64>().is_err());
-                braces::open(text, &mut |name, _| Some(format!("${{{}}}", path(name)?)))
+            Syntax::Shell => build::with_texts(&entry.value, &mut |node, text| self.shell(cx, node, text)),
+            Syntax::Template | Syntax::Raw => build::with_texts(&entry.value, &mut |node, text| {
+                let steps = entry.value.as_list().unwrap_or(std::slice::from_ref(&entry.value));
+                if steps.iter().any(|step| is_command(step, node)) { self.shell(cx, node, text) } else { self.template(cx, node, text) }
             }),
-            Syntax::Template | Syntax::Raw => build::with_texts(&entry.value, &mut |node, text| self.template(cx, node, text)),
         }
+    }
+
+    fn shell(&self, cx: &mut Lowering<'_>, node: &Node, text: &str) -> String {
+        // `${1}` is the first argument of a script, even where a node is called `1`.
+        let path = |name: &str| self.resolve(name).filter(|_| name.parse::<u64>().is_err());
+        braces::open(text, &mut |name, inner| match path(name) {
+            Some(path) => Some(format!("${{{path}}}")),
+            // In the native language only these braces are a reference for a shell.
+            None if text[inner.start..].starts_with("{{") && Self::is_native(name) => Some(format!("${{{name}}}")),
+            None if text[inner.start..].starts_with("{{") => self.names_nothing(cx, node, name, &inner),
+            // What a shell text names and the graph does not is the shell's.
+            None => None,
+        })
     }
 
     fn template(&self, cx: &mut Lowering<'_>, node: &Node, text: &str) -> String {
@@ -196,17 +207,21 @@ impl Graph<'_> {
             if Self::is_native(name) {
                 return None;
             }
-            if let Some(path) = self.resolve(name) {
-                return Some(format!("${{{path}}}"));
+            match self.resolve(name) {
+                Some(path) => Some(format!("${{{path}}}")),
+                None => self.names_nothing(cx, node, name, &inner),
             }
-            if cx.is_full() {
-                return None;
-            }
-            let at = cx.inside(node, &inner);
-            cx.error(Code::UnknownReference, &at, format!("`{name}` is neither a variable nor a node"), self.known(name));
-            // It has been told, and is no matter for those that read on.
-            Some(String::new())
         })
+    }
+
+    fn names_nothing(&self, cx: &mut Lowering<'_>, node: &Node, name: &str, inner: &std::ops::Range<usize>) -> Option<String> {
+        if cx.is_full() {
+            return None;
+        }
+        let at = cx.inside(node, inner);
+        cx.error(Code::UnknownReference, &at, format!("`{name}` is neither a variable nor a node"), self.known(name));
+        // It has been told, and is no matter for those that read on.
+        Some(String::new())
     }
 
     /// The nodes before it. Those that a branch chooses are named by the branch instead.
@@ -216,4 +231,10 @@ impl Graph<'_> {
         let before = build::names(before.map(|edge| (self.name(edge.from), edge.at.clone())));
         build::list(&head(self.nodes[at].1), before)
     }
+}
+
+/// Whether a text is the command of a step that stands inside of another one.
+fn is_command(step: &Node, text: &Node) -> bool {
+    let command = || step.get("params").unwrap_or(step).get("command");
+    native_type(step) == "shell" && command().is_some_and(|command| std::ptr::eq(command, text))
 }
