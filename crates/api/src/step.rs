@@ -39,6 +39,9 @@ pub struct RunStep {
     /// How many of them had no known price: what they cost is not in what it was charged.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unpriced: u64,
+    /// How many of them were charged all that was held for them, as nobody knows what was used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub assumed: u64,
     /// Whether the simulator answered for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
@@ -130,6 +133,7 @@ impl RunStep {
             tokens: step.charged.tokens,
             calls: step.charged.calls,
             unpriced: step.unpriced,
+            assumed: step.assumed,
             simulated: step.simulated,
             kept: step.kept,
             items: node.items.is_some().then(|| Items::of(step)),

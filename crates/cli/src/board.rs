@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use gorgon_api::{OutputFrame, Run, Time};
 use gorgon_core::call::{ModelRequest, Outcome, Request};
-use gorgon_core::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
+use gorgon_core::event::{ChargeSource, DoubtVerdict, Event, ItemRef, Resolution, Settlement, SkipReason};
 use gorgon_core::ids::{CallId, RunId, StepId};
 use gorgon_core::money::Amounts;
 use gorgon_core::run::{RunStatus, StepStatus};
@@ -46,6 +46,7 @@ pub(crate) struct Row {
     pub(crate) charged: Amounts,
     /// Its calls that were charged without a known price.
     pub(crate) unpriced: u64,
+    pub(crate) assumed: u64,
     /// Its calls in flight without one.
     unpriced_open: BTreeSet<CallId>,
     pub(crate) simulated: bool,
@@ -83,6 +84,7 @@ impl Board {
             attempts_before: 0,
             charged: Amounts::ZERO,
             unpriced: 0,
+            assumed: 0,
             unpriced_open: BTreeSet::new(),
             failed: None,
             hopped: BTreeSet::new(),
@@ -219,14 +221,14 @@ impl Board {
                 });
             }
             Event::CallSettled { call, settlement, outcome } => {
-                self.charge(call, settlement.map(|settlement| settlement.charged));
+                self.charge(call, *settlement);
                 // Only what a model is asked is held for.
                 let cut_off = settlement.and_then(|_| was_cut_off(outcome));
                 let failed = if let Outcome::Failed { failure, .. } = outcome { Some(first_line(&failure.message)) } else { None };
                 self.change(&call.step, |row| (row.failed, row.cut_off) = (failed, cut_off));
             }
             Event::CallDoubted { call, verdict, settlement, .. } => {
-                self.charge(call, settlement.map(|settlement| settlement.charged));
+                self.charge(call, *settlement);
                 if *verdict == DoubtVerdict::Ask {
                     self.change(&call.step, |row| (row.status, row.note) = (StepStatus::InDoubt, "was in flight when its process died".to_owned()));
                 }
@@ -357,13 +359,16 @@ impl Board {
         self.change(&item.step, |row| (row.status, row.note) = (StepStatus::Waiting, note));
     }
 
-    fn charge(&mut self, call: &CallId, charged: Option<Amounts>) {
-        let Some(charged) = charged else { return };
+    fn charge(&mut self, call: &CallId, settlement: Option<Settlement>) {
+        let Some(Settlement { charged, source, .. }) = settlement else { return };
         self.charged = self.charged.plus(charged);
         self.change(&call.step, |row| {
             row.charged = row.charged.plus(charged);
             if row.unpriced_open.remove(call) {
                 row.unpriced = row.unpriced.saturating_add(charged.calls);
+            }
+            if source == ChargeSource::AssumedMax {
+                row.assumed = row.assumed.saturating_add(charged.calls);
             }
         });
     }

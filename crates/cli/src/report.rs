@@ -63,17 +63,33 @@ impl Simulated {
     }
 }
 
-/// `cost $0.00 (simulated, 321 tokens, 2 calls)`; of a call without a known price nobody can say what it cost.
-pub(crate) fn cost(charged: &Amounts, simulated: Simulated, unpriced: u64) -> String {
+/// Calls of which nobody can say what they cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Unsure {
+    /// Whose price is not known.
+    pub(crate) unpriced: u64,
+    /// Whose usage is not known: they were charged all that was held for them.
+    pub(crate) assumed: u64,
+}
+
+impl Unsure {
+    pub(crate) fn of(all: impl Iterator<Item = (u64, u64)>) -> Self {
+        all.fold(Self::default(), |sum, (unpriced, assumed)| Self { unpriced: sum.unpriced + unpriced, assumed: sum.assumed + assumed })
+    }
+}
+
+/// `cost $0.00 (simulated, 321 tokens, 2 calls)`, and of how many of the calls nobody can say what they cost.
+pub(crate) fn cost(charged: &Amounts, simulated: Simulated, unsure: Unsure) -> String {
     let Amounts { cost_nano_usd, tokens, calls } = *charged;
     if calls == 0 {
         return format!("cost {} (no model was called)", show_usd(cost_nano_usd));
     }
-    let unknown = match unpriced {
+    let of_calls = |count: u64, what: &str| match count {
         0 => String::new(),
-        all if all == calls => ", of unknown price".to_owned(),
-        some => format!(", {some} of unknown price"),
+        all if all == calls => format!(", {what}"),
+        some => format!(", {some} {what}"),
     };
+    let unknown = of_calls(unsure.unpriced, "of unknown price") + &of_calls(unsure.assumed, "charged in full");
     let word = match simulated {
         Simulated::No => "",
         Simulated::Partly => "partly simulated, ",
@@ -94,7 +110,7 @@ pub(crate) fn cost_of(run: &Run) -> String {
         format!("cost {} (no call of a model was charged)", show_usd(run.cost_nano_usd))
     } else {
         let charged = Amounts { cost_nano_usd: run.cost_nano_usd, tokens: run.tokens, calls: run.calls };
-        cost(&charged, simulated, run.steps.iter().map(|step| step.unpriced).sum())
+        cost(&charged, simulated, Unsure::of(run.steps.iter().map(|step| (step.unpriced, step.assumed))))
     };
     if run.held.cost_nano_usd > 0 {
         line.push_str(&format!(", {} held", show_usd(run.held.cost_nano_usd)));
@@ -350,5 +366,19 @@ pub(crate) fn style(status: StepStatus) -> &'static str {
         StepStatus::Waiting | StepStatus::InDoubt => "33",
         StepStatus::Succeeded => "32",
         StepStatus::Failed | StepStatus::Cancelled => "31",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_line_says_of_what_nobody_is_sure() {
+        let charged = Amounts { cost_nano_usd: 1_081_000, tokens: 181, calls: 2 };
+        let line = |unpriced, assumed| cost(&charged, Simulated::No, Unsure { unpriced, assumed });
+        assert_eq!(line(0, 0), "cost $0.001081 (181 tokens, 2 calls)");
+        assert_eq!(line(0, 1), "cost $0.001081 (181 tokens, 2 calls, 1 charged in full)");
+        assert_eq!(line(1, 2), "cost $0.001081 (181 tokens, 2 calls, 1 of unknown price, charged in full)");
     }
 }

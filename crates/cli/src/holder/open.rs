@@ -186,7 +186,8 @@ fn all_executors(settings: &Settings, providers: Providers, leftovers: Leftovers
     Ok(all.into_iter().map(|executor| keys.around(executor)).collect())
 }
 
-/// Makes the ledger say what the settings say. A limit that was taken out of the settings is lifted; what was spent stays.
+/// Makes the ledger say what the settings say. A limit that was taken out of the settings is lifted; what was spent stays. Where there is no file with
+/// settings nothing was taken out of it: whoever comes from another folder lifts nothing.
 async fn set_limits(ledger: &dyn Ledger, settings: &Settings) -> Result<(), Fault> {
     let scope = TenantScope(TENANT.to_owned());
     let rows = ledger.of_tenant(&scope).await?;
@@ -195,8 +196,8 @@ async fn set_limits(ledger: &dyn Ledger, settings: &Settings) -> Result<(), Faul
         let known = rows.iter().find(|row| row.id.scope == tenant && row.id.meter == *meter).map(|row| row.balance.limit);
         let wanted = match (limit.value, known) {
             (Some(limit), _) => limit,
-            (None, Some(_)) => Balance::AMOUNT_MAX,
-            (None, None) => continue,
+            (None, Some(_)) if settings.file.is_some() => Balance::AMOUNT_MAX,
+            (None, _) => continue,
         };
         if known != Some(wanted) {
             ledger.set_limit(&scope, None, *meter, wanted).await?;

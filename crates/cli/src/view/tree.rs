@@ -9,7 +9,7 @@ use gorgon_core::run::StepStatus;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::board::{Board, Row};
-use crate::report::{Simulated, cost, elapsed, glyph, style};
+use crate::report::{Simulated, Unsure, cost, elapsed, glyph, style};
 
 /// Shortest time between two pictures.
 const FRAME: Duration = Duration::from_millis(80);
@@ -119,8 +119,8 @@ pub(crate) fn render(board: &Board, now: Time, width: usize, color: bool) -> Vec
         lines.push(step(board, place, row, now, width, color));
     }
     let simulated = Simulated::of(board.rows.iter().map(|row| (row.simulated, row.charged.calls)));
-    let unpriced = board.rows.iter().map(|row| row.unpriced).sum();
-    lines.push(cut(&cost(&board.charged, simulated, unpriced), width));
+    let unsure = Unsure::of(board.rows.iter().map(|row| (row.unpriced, row.assumed)));
+    lines.push(cut(&cost(&board.charged, simulated, unsure), width));
     lines
 }
 

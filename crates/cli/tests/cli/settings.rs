@@ -147,6 +147,14 @@ fn the_budget_of_the_tenant_holds_over_runs() {
     world.write("gorgon.toml", "[budget]\nmax_calls = 0\n");
     world.run(&["plan", "w.yaml"]).exits(2).says("all runs together 0 calls: cannot fit").says("the budget of all runs");
     world.run(&["run", "w.yaml", "--dry-run"]).exits(2).says("cannot fit");
+    // Whoever comes from a folder without settings takes nothing out of them.
+    let elsewhere = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("GORGON_DATA_DIR", world.path(".gorgon")).current_dir(world.root());
+        finish(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap())
+    };
+    let file = world.path("w.yaml").display().to_string();
+    elsewhere(&["run", &file]).exits(2).says("the budget of all runs").says("what is left is 0 calls");
     // A limit that was taken out of the settings limits nothing any more.
     world.write("gorgon.toml", "");
     world.run(&["run", "w.yaml"]).exits(0);

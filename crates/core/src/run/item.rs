@@ -63,6 +63,8 @@ pub struct StepState {
     pub charged: Amounts,
     /// How many of them had no known price: what they cost is not in it.
     pub unpriced: u64,
+    /// How many of them were charged their whole hold, as nobody knows what was used.
+    pub assumed: u64,
     /// Whether the simulator was asked for it.
     pub simulated: bool,
     /// The outputs, parsed when somebody first looks at them.

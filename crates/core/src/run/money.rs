@@ -1,7 +1,7 @@
 //! What a run has spent and holds: the fold of its holds and settlements.
 
 use super::RunState;
-use crate::event::{Hold, Settlement};
+use crate::event::{ChargeSource, Hold, Settlement};
 use crate::money::{Amounts, Meter};
 use crate::plan::NodeIx;
 
@@ -24,6 +24,9 @@ impl RunState {
             step.charged = step.charged.plus(settlement.charged);
             if hold.is_some_and(|hold| hold.price.is_none()) {
                 step.unpriced = step.unpriced.saturating_add(settlement.charged.calls);
+            }
+            if settlement.source == ChargeSource::AssumedMax {
+                step.assumed = step.assumed.saturating_add(settlement.charged.calls);
             }
         }
     }

@@ -153,6 +153,7 @@ impl RunState {
             attempts_before: last,
             charged: old.charged,
             unpriced: old.unpriced,
+            assumed: old.assumed,
             simulated: old.simulated,
             ..StepState::default()
         };

@@ -123,7 +123,7 @@ impl StepKind for Agent {
             ("turns", "How many answers it took."),
             (
                 "value",
-                "With `output_schema`, `rules` or several outputs: the answer as JSON. Its keys, if it is an object, are results of their own. With `rules` alone, and no script among them, a text that they hold for is one as it is.",
+                "With `output_schema`, `rules` or several outputs: the answer as JSON. Its keys, if it is an object, are results of their own where `outputs` names them. With `rules` alone, and no script among them, a text that they hold for is one as it is.",
             ),
             ("mends", "What was done to the answer to make it hold: `{path, what}` of each."),
         ]

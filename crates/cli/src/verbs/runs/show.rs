@@ -106,7 +106,7 @@ fn line(printer: &Printer, run: &Run, step: &RunStep) {
     if step.calls > 0 {
         let simulated = report::Simulated::of(std::iter::once((step.simulated, step.calls)));
         let charged = Amounts { cost_nano_usd: step.cost_nano_usd, tokens: step.tokens, calls: step.calls };
-        parts.push(report::cost(&charged, simulated, step.unpriced));
+        parts.push(report::cost(&charged, simulated, report::Unsure { unpriced: step.unpriced, assumed: step.assumed }));
     }
     if step.kept {
         parts.push("kept".to_owned());

@@ -371,3 +371,15 @@ fn the_largest_expression_that_is_accepted_fits_the_stack() {
     let source = format!("{}{sum}{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(ours(&source), Ok(json!(7 * (EXPRESSION_LINKS_MAX + 1))));
 }
+
+#[test]
+fn the_reference_names_all_there_is() {
+    let names = |all: &mut dyn Iterator<Item = &'static str>| all.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let filters = names(&mut super::calls::FILTERS.iter().map(|filter| filter.name));
+    let methods = names(&mut super::calls::METHODS.iter().map(|method| method.name));
+    let tests = names(&mut super::node::TESTS.iter().map(|(name, ..)| *name));
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/workflow.md")).unwrap();
+    for (what, list) in [("filters", filters), ("methods", methods), ("tests", tests)] {
+        assert!(page.contains(&list), "docs/reference/workflow.md does not name the {what}: {list}");
+    }
+}
