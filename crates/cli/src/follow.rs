@@ -79,6 +79,9 @@ impl Follower {
         if self.interrupt == Interrupt::Said {
             session.only_record();
         }
+        if !self.how.owned {
+            session.leave_it_to_others().await?;
+        }
         session.again().await?;
         if session.is_holder() && !session.context.printer.json && matches!(self.how.view, View::Lines) {
             session.context.printer.say("the process that held the data directory went away; this one goes on");
@@ -93,6 +96,17 @@ impl Follower {
         after: &mut u64,
         keyboard: &mut Option<Keyboard>,
     ) -> Result<(Run, End), Stop> {
+        // Whoever watches from somewhere has other settings, and other keys, than the run was started with.
+        if !self.how.owned && session.is_alone() {
+            let run = self.now(session).await?;
+            if run.status.is_terminal() {
+                return Ok(self.end(run, End::Ended));
+            }
+            let line =
+                format!("the process that held the data directory went away, and nobody works on the run: gorgon resume {}", last_six(&self.id));
+            self.say_below(session, &line);
+            return Ok(self.end(run, End::Waiting));
+        }
         // The holder went away before it could be told.
         if self.interrupt == Interrupt::Said
             && let Some(end) = self.pause(session).await?

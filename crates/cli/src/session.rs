@@ -17,6 +17,9 @@ use crate::settings::Settings;
 /// How long a store may be held by somebody who does not answer, before we give up.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long whoever only watches waits for somebody to take the place of a holder that went away.
+const SUCCESSION: Duration = Duration::from_secs(2);
+
 /// First and longest pause between two tries.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
@@ -145,6 +148,20 @@ impl<'a> Session<'a> {
             Some(interrupts) => interrupts.next().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for somebody else to hold the store; whether they do or not, this process does not work in their place.
+    pub(crate) async fn leave_it_to_others(&mut self) -> Result<(), Fault> {
+        self.purpose = Purpose::Look;
+        let client = Client::unix(socket_path(&self.settings.data_dir.value)?);
+        let found = async {
+            while who_holds(&client, SUCCESSION).await.is_none() {
+                tokio::time::sleep(PAUSE.1).await;
+            }
+        };
+        // In vain, and nobody works on it.
+        let _ = unless_left(&mut self.interrupts, None, tokio::time::timeout(SUCCESSION, found)).await;
+        Ok(())
     }
 
     /// Whoever holds the store next, be it this process, is told something, and nothing goes on because of this command.

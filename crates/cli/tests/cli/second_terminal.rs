@@ -462,3 +462,19 @@ fn a_command_that_is_made_again_has_the_key_that_it_had() {
     world.run(&["resume", "@last"]).exits(0);
     assert_eq!(world.read("keys"), "order-7\norder-7\n");
 }
+
+#[test]
+fn whoever_only_watches_does_not_take_the_place_of_the_holder() {
+    let world = World::new();
+    world.write("w.yaml", &LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
+    let mut holder = world.start(&["run", "w.yaml"]);
+    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let watcher = world.start(&["watch", "@last"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    holder.kill().expect("it lives");
+    holder.wait().expect("it is gone");
+    world.write("go", "");
+    finish(watcher).exits(4).says("nobody works on the run: gorgon resume");
+    assert!(!world.path("second").exists());
+    world.run(&["resume", "@last"]).exits(0);
+}
