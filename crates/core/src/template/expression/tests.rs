@@ -378,7 +378,7 @@ fn the_reference_names_all_there_is() {
     let filters = names(&mut super::calls::FILTERS.iter().map(|filter| filter.name));
     let methods = names(&mut super::calls::METHODS.iter().map(|method| method.name));
     let tests = names(&mut super::node::TESTS.iter().map(|(name, ..)| *name));
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/workflow.md")).unwrap();
+    let page = include_str!("../../../../../docs/reference/workflow.md");
     for (what, list) in [("filters", filters), ("methods", methods), ("tests", tests)] {
         assert!(page.contains(&list), "docs/reference/workflow.md does not name the {what}: {list}");
     }
