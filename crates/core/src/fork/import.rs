@@ -59,11 +59,13 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// An approval counts for what ran on it and is kept. Where something still waits for it, it is asked for anew.
+    /// An approval counts as long as all that comes after it is kept. Where something is still to be done, directly behind it or behind what is kept, it is
+    /// asked for anew.
     fn ask_again(&mut self) {
+        let awaited = self.awaited();
         for ix in 0..self.keep.len() {
             let agreed = self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole;
-            if agreed && self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded) && self.is_awaited(ix) {
+            if agreed && awaited[ix] && self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded) {
                 self.keep[ix] = Keep::No;
             }
         }
@@ -94,8 +96,9 @@ impl<'a> Import<'a> {
 
     /// What is kept in part would go on at once. Where something before it runs again, or is asked again, it begins anew after that, with everything in it.
     fn begin_anew(&mut self) {
+        let waiting = self.waiting();
         for (ix, node) in self.program.nodes.iter().enumerate() {
-            let waits = self.keep[ix] == Keep::Parts && node.after.iter().any(|&(before, _)| !self.has_passed(before));
+            let waits = self.keep[ix] == Keep::Parts && waiting[ix];
             let outer = node.parent.is_some_and(|group| self.keep[group] == Keep::No);
             // What stands in for a step that has not ended is not needed yet.
             let stands_in = node.fallback_of.is_some_and(|primary| self.keep[primary] != Keep::Whole);
@@ -105,16 +108,43 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// The steps before something that is not kept whole, however far, with all that stands in them.
+    fn awaited(&self) -> Vec<bool> {
+        let nodes = &self.program.nodes;
+        let mut awaited = vec![false; nodes.len()];
+        let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| self.keep[ix] != Keep::Whole).collect();
+        while let Some(ix) = open.pop() {
+            // Whatever stands in a group that is awaited is awaited as well; what stands in one that is to be done is judged by itself.
+            let inside = if awaited[ix] { nodes[ix].children.as_slice() } else { &[] };
+            for &before in nodes[ix].after.iter().map(|(before, _)| before).chain(inside) {
+                if !std::mem::replace(&mut awaited[before], true) {
+                    open.push(before);
+                }
+            }
+        }
+        awaited
+    }
+
+    /// The steps behind something that is not over, however far, with all that stands in them.
+    fn waiting(&self) -> Vec<bool> {
+        let nodes = &self.program.nodes;
+        let mut waiting = vec![false; nodes.len()];
+        let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| !self.has_passed(ix)).collect();
+        while let Some(ix) = open.pop() {
+            let inside = if waiting[ix] { nodes[ix].children.as_slice() } else { &[] };
+            for &after in nodes[ix].before.iter().map(|(after, _)| after).chain(inside) {
+                if !std::mem::replace(&mut waiting[after], true) {
+                    open.push(after);
+                }
+            }
+        }
+        waiting
+    }
+
     /// Whether nothing waits for a step any more. What was left out is left out again, unless it is to stand in for a step that begins anew.
     fn has_passed(&self, ix: NodeIx) -> bool {
         let left_out = || self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Skipped);
         self.keep[ix] == Keep::Whole || left_out() && self.program.nodes[ix].fallback_of.is_none_or(|primary| self.keep[primary] == Keep::Whole)
-    }
-
-    /// Whether something that is not kept comes after it, or after what it stands in.
-    fn is_awaited(&self, ix: NodeIx) -> bool {
-        let node = &self.program.nodes[ix];
-        node.before.iter().any(|(next, _)| self.keep[*next] != Keep::Whole) || node.parent.is_some_and(|parent| self.is_awaited(parent))
     }
 
     fn origin_of(&self, ix: NodeIx) -> Option<&'a StepState> {

@@ -331,17 +331,41 @@ impl RunState {
         }
         // What a failure stops was never about to start. Inside of a group it is left out, so that the group can end.
         let stops = status == StepStatus::Failed && !self.steps[ix].tolerated && node.parent.is_none();
-        for (next, _) in node.before.iter().filter(|_| !stops) {
-            self.one_less(*next);
+        if stops {
+            return;
+        }
+        if self.steps[ix].waits_for > 0 && self.created.as_ref().is_some_and(|created| created.fork.is_some()) {
+            self.steps[ix].held = true;
+        } else {
+            self.pass_on(ix);
         }
     }
 
-    fn one_less(&mut self, ix: NodeIx) {
+    /// A step is over: what waits for it waits for one less.
+    fn pass_on(&mut self, ix: NodeIx) {
+        let program = Arc::clone(&self.program);
+        // A list and not a recursion: what was held may be a long chain.
+        let mut over = vec![ix];
+        while let Some(ix) = over.pop() {
+            for &(next, _) in &program.nodes[ix].before {
+                if self.one_less(next) {
+                    over.push(next);
+                }
+            }
+        }
+    }
+
+    /// Answers whether it was held by that, and is over now.
+    fn one_less(&mut self, ix: NodeIx) -> bool {
         let step = &mut self.steps[ix];
         step.waits_for = step.waits_for.saturating_sub(1);
-        if step.waits_for == 0 && step.status == StepStatus::Pending && self.program.nodes[ix].fallback_of.is_none() {
+        if step.waits_for > 0 {
+            return false;
+        }
+        if step.status == StepStatus::Pending && self.program.nodes[ix].fallback_of.is_none() {
             self.make_ready(ix);
         }
+        std::mem::take(&mut self.steps[ix].held)
     }
 
     fn on_group_opened(&mut self, at: Timestamp, ix: NodeIx) {

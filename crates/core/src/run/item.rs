@@ -25,6 +25,8 @@ pub struct StepState {
     pub list: Option<Payload>,
     /// How many things before it are not done.
     pub waits_for: u32,
+    /// It has ended, and what it waits for has not: a fork kept it. What comes after it waits until that is over.
+    pub held: bool,
     /// How many of its elements, or of the steps inside of it, have not ended.
     pub open: u32,
     /// How many calls of it, or of the steps inside of it, are in flight.
@@ -104,6 +106,11 @@ pub struct ItemState {
 }
 
 impl StepState {
+    /// Whether nothing waits for it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.status.is_terminal() && !self.held
+    }
+
     /// Whether something of it succeeded: all of it, an element, or a call of its attempt.
     pub(crate) fn did_something(&self) -> bool {
         self.status == StepStatus::Succeeded || self.items.iter().any(ItemState::did_something)

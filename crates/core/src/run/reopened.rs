@@ -37,9 +37,10 @@ impl RunState {
             self.work.retain(|work| work.node != ix);
             self.timers.retain(|(_, node, ..)| *node != ix);
         }
+        self.let_go_of_held();
         for (ix, node) in program.nodes.iter().enumerate() {
-            if self.steps[ix].status == StepStatus::Pending {
-                let before = node.after.iter().filter(|(from, _)| !self.steps[*from].status.is_terminal()).count();
+            if self.steps[ix].status == StepStatus::Pending || self.steps[ix].held {
+                let before = node.after.iter().filter(|(from, _)| !self.steps[*from].is_over()).count();
                 let group_closed = node.parent.is_some_and(|parent| !self.is_open_inside(parent));
                 self.steps[ix].waits_for = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(u32::from(group_closed));
             }
@@ -51,6 +52,23 @@ impl RunState {
         }
         self.went_past_failure = self.steps.iter().any(went_past_failure);
         self.set_status(at, RunStatus::Running);
+    }
+
+    /// What a fork kept is over as soon as all before it is.
+    fn let_go_of_held(&mut self) {
+        let program = Arc::clone(&self.program);
+        let mut held: Vec<NodeIx> = (0..self.steps.len()).filter(|&ix| self.steps[ix].held).collect();
+        loop {
+            let before = held.len();
+            held.retain(|&ix| {
+                let is_held = program.nodes[ix].after.iter().any(|(from, _)| !self.steps[*from].is_over());
+                self.steps[ix].held = is_held;
+                is_held
+            });
+            if held.len() == before {
+                return;
+            }
+        }
     }
 
     /// Whether what stands inside of a group may start.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::build::{Say, approval, noop, noop_of, parallel, repeat, workflow};
 use crate::conversations::{gave, says, wants, worker};
 use crate::forks::{at, from};
-use crate::harness::{Harness, answer, approve};
+use crate::harness::{Harness, answer, approve, reject, retry};
 
 /// Every way in which something can rest on an approval, driven to its end or as far as it comes, and after how many events its appends ended.
 fn ways() -> Vec<(Harness, Vec<usize>)> {
@@ -26,6 +26,8 @@ fn ways() -> Vec<(Harness, Vec<usize>)> {
         after(vec![parallel("pl", vec![noop("a"), approval("ap", "deploy?"), noop("b").after(&["ap"])]), pair()]),
         after(vec![repeat("l", vec![noop("a"), approval("ap", "again?").after(&["a"])]).param("count", json!(2)), pair()]),
         after(vec![parallel("out", vec![approval("ap", "deploy?"), parallel("in", vec![noop("q"), noop("r").after(&["q"])]).after(&["ap"])])]),
+        after(vec![approval("ap", "deploy?"), noop("note"), parallel("p", vec![noop("q"), noop("r").after(&["q"])]), noop("mail").after(&["ap"])]),
+        after(vec![parallel("pl", vec![approval("ap", "go?"), noop("build").after(&["ap"]), noop("deploy").after(&["build"])])]),
         after(vec![approval("ap", "go?"), repeat("l", vec![noop("q"), noop("r").after(&["q"])]).param("count", json!(2))]),
         after(vec![approval("ap", "go?"), noop_of("f", json!("${item}")).over(json!(["a", "b", "c"]), 3)]),
         after(vec![noop_of("f", json!("${item}")).over(json!(["a", "b"]), 2).with(|step| {
@@ -57,15 +59,24 @@ fn ways() -> Vec<(Harness, Vec<usize>)> {
     ways
 }
 
-/// Nothing is under way behind something that is not over.
+/// Nothing is under way behind something that is not over, however far behind.
 fn nothing_overtakes(run: &Harness) {
-    for (ix, node) in run.state.program.nodes.iter().enumerate() {
+    let nodes = &run.state.program.nodes;
+    for (ix, node) in nodes.iter().enumerate() {
         if matches!(run.state.steps[ix].status, StepStatus::Pending) || run.state.steps[ix].status.is_terminal() {
             continue;
         }
-        for &(before, _) in &node.after {
-            let id = &run.state.program.nodes[before].step.id;
-            assert!(run.state.steps[before].status.is_terminal(), "`{}` goes on before `{id}` is over\n{}", node.step.id, run.history());
+        let (mut seen, mut open) = (vec![false; nodes.len()], vec![ix]);
+        while let Some(ix) = open.pop() {
+            // What stands in a group comes after what the group comes after.
+            let around = std::iter::successors(Some(ix), |&ix| nodes[ix].parent);
+            for (before, _) in around.flat_map(|ix| nodes[ix].after.clone()) {
+                let id = &nodes[before].step.id;
+                assert!(run.state.steps[before].status.is_terminal(), "`{}` goes on before `{id}` is over\n{}", node.step.id, run.history());
+                if !std::mem::replace(&mut seen[before], true) {
+                    open.push(before);
+                }
+            }
         }
     }
 }
@@ -125,10 +136,33 @@ fn what_is_under_way_behind_a_question_begins_anew_after_it() {
     assert_eq!((kept.steps.len(), kept.begun.len(), fork.pending().len(), fork.open().len()), (0, 0, 1, 0), "{}", fork.history());
     fork.ok(approve("ap", None, None));
     assert_eq!(fork.open(), ["q/0/1/0"]);
-    // What had ended on it is kept, and so is the answer.
+    // What had ended on it is kept, and waits for the answer with what comes after it.
     run.done("r");
+    let (mut fork, kept) = at(&run, run.log.len());
+    assert_eq!((kept.steps.len(), fork.pending().len(), fork.open().len()), (3, 1, 0), "{}", fork.history());
+    fork.crash();
+    fork.ok(approve("ap", None, None));
+    assert_eq!(fork.open(), ["tell/0/1/0"]);
+    // Where nothing is left to do, nobody is asked.
+    run.done("tell");
     let (fork, kept) = at(&run, run.log.len());
-    assert_eq!((kept.steps.len(), fork.pending().len(), fork.open()), (4, 0, vec!["tell/0/1/0".to_owned()]), "{}", fork.history());
+    assert_eq!((kept.steps.len(), fork.pending().len(), fork.status()), (5, 0, RunStatus::Completed), "{}", fork.history());
+}
+
+#[test]
+fn a_rejection_stops_what_waits_behind_what_is_kept() {
+    let mut run = Harness::start(workflow(vec![approval("ap", "deploy?"), noop("note"), noop("deploy")]));
+    run.ok(approve("ap", None, None));
+    run.done("note");
+    let (mut fork, kept) = at(&run, run.log.len());
+    assert_eq!((kept.steps.len(), fork.pending().len(), fork.open().len()), (1, 1, 0));
+    fork.ok(reject("ap", None));
+    assert_eq!((fork.status(), fork.step("deploy"), fork.open().len()), (RunStatus::Failed, StepStatus::Pending, 0), "{}", fork.history());
+    // Asked once more, it goes on behind the answer.
+    fork.ok(retry(None));
+    assert_eq!((fork.pending().len(), fork.open().len()), (1, 0), "{}", fork.history());
+    to_its_end(&mut fork, nothing_overtakes);
+    assert_eq!(fork.status(), RunStatus::Completed);
 }
 
 #[test]

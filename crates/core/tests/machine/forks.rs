@@ -269,10 +269,12 @@ fn an_approval_is_asked_again_where_something_still_waits_for_it() {
     // `a` was in flight on that approval.
     let (fork, kept) = at(&run, events_of(&run));
     assert_eq!((kept.steps.len(), fork.pending().len()), (0, 1));
-    // `a` ran on it and is kept; `b` waits for `a` alone.
+    // `a` ran on it and is kept; `b` waits for the answer behind it.
     run.done("a");
-    let (fork, kept) = at(&run, events_of(&run));
-    assert_eq!((ids(&kept.steps), fork.pending().len(), fork.open()), (vec!["ok", "a"], 0, vec!["b/0/1/0".to_owned()]));
+    let (mut fork, kept) = at(&run, events_of(&run));
+    assert_eq!((ids(&kept.steps), fork.pending().len(), fork.open().len()), (vec!["a"], 1, 0));
+    fork.ok(approve("ok", None, None));
+    assert_eq!(fork.open(), ["b/0/1/0"]);
 }
 
 #[test]
