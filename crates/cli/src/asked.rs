@@ -29,7 +29,8 @@ pub(crate) fn came_to(request: &ModelRequest, outcome: &Outcome) -> String {
         return format!("answered, {why}");
     }
     // What answers is often called by the day that it was made on.
-    let as_asked = request.is_simulated() || answer.model.is_empty() || answer.model.starts_with(&request.model);
+    let is_dated = |rest: &str| rest.is_empty() || rest.starts_with(['-', '@']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    let as_asked = request.is_simulated() || answer.model.is_empty() || answer.model.strip_prefix(request.model.as_str()).is_some_and(is_dated);
     let by_whom = if as_asked { String::new() } else { format!(" (it was {})", answer.model) };
     let tool = |part: &Part| if let Part::ToolCall { name, .. } = part { Some(name.clone()) } else { None };
     let tools: Vec<String> = answer.parts.iter().filter_map(tool).collect();
@@ -98,7 +99,7 @@ mod tests {
             assert_eq!(came_to(&asked, &said(reason, parts)), told);
         }
         assert_eq!(was_cut_off(&said("stop", json!([]))), None);
-        for (model, told) in [("m-2026-10-01", "answered"), ("n", "answered (it was n)")] {
+        for (model, told) in [("m-2026-10-01", "answered"), ("n", "answered (it was n)"), ("mini", "answered (it was mini)")] {
             let value = Payload::of(&json!({ "text": "x", "model": model, "finish_reason": "stop", "parts": [] }));
             assert_eq!(came_to(&asked, &Outcome::Succeeded { value, metering: Metering::None }), told);
         }

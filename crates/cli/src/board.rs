@@ -230,7 +230,7 @@ impl Board {
             Event::CallDoubted { call, verdict, settlement, .. } => {
                 self.charge(call, *settlement);
                 if *verdict == DoubtVerdict::Ask {
-                    self.change(&call.step, |row| (row.status, row.note) = (StepStatus::InDoubt, "was in flight when its process died".to_owned()));
+                    self.change(&call.step, |row| (row.status, row.note) = (StepStatus::InDoubt, "somebody has to say what became of it".to_owned()));
                 }
             }
             Event::DoubtResolved { at: item, resolution, .. } => {

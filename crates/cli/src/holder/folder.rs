@@ -34,12 +34,15 @@ pub(crate) fn make_private(path: &Path) -> Result<(), Fault> {
 pub(super) fn run_folder() -> Result<PathBuf, Fault> {
     let user = rustix::process::getuid().as_raw();
     let folder = PathBuf::from(format!("/tmp/gorgon-{user}"));
-    make_private(&folder)?;
+    // A link there would be somebody else's; what it leads to is left alone.
+    if std::fs::symlink_metadata(&folder).is_err() {
+        make_private(&folder)?;
+    }
     let metadata = std::fs::symlink_metadata(&folder).map_err(|error| Fault::io(&folder, &error))?;
     // Anybody can make a folder in /tmp; a socket in somebody else's would talk to them.
     if !metadata.is_dir() || metadata.uid() != user || metadata.mode() & 0o077 != 0 {
         let fault = Fault::new(Code::StoreUnavailable, format!("{} belongs to somebody else", folder.display()));
-        return Err(fault.help("use a data directory with a shorter path, or remove that folder"));
+        return Err(fault.help("use a data directory with a shorter path"));
     }
     Ok(folder)
 }

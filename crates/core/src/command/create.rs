@@ -14,7 +14,7 @@ use crate::fork::Fork;
 use crate::ids::{ContentHash, RunId, StepId};
 use crate::money::{Meter, PriceTable, SIMULATED};
 use crate::payload::Payload;
-use crate::plan::{self, Cost, Node, Program, Verdict};
+use crate::plan::{self, Cost, EdgeKind, Node, Program, Verdict};
 use crate::step::ModelChoice;
 use crate::template::{Root, is_computed, nearest};
 
@@ -97,7 +97,7 @@ pub fn new_run(program: &Program, new: NewRun, prices: &PriceTable) -> Result<(R
             );
         }
     }
-    check_models(program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
+    check_models(program, program.nodes.iter().filter(runs), &new.start.models, &new.providers, &mut problems);
     let limits = new.limits.over(definition.budget.limits);
     let cost = plan::cost_of_rest(program, (kept, &new.rounds_kept), &inputs, &new.start.models, prices);
     check_money(&cost, &limits, Whose::Run, &mut problems);
@@ -162,13 +162,39 @@ fn check_inputs(definition: &Definition, given: BTreeMap<String, Value>, problem
 /// How to come to a provider.
 const CURE: &str = "configure one under `[providers.NAME]` in gorgon.toml and name it in the file or by `--provider NAME`; or name the simulator by `--provider simulated`";
 
-fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice, providers: &Providers, problems: &mut Vec<Diagnostic>) {
+/// Whether nothing in the file may leave a step out: no condition of its own or of what it stands in, and no branch on the way to it.
+fn is_sure_to_run(program: &Program, node: &Node) -> bool {
+    let around = |node| std::iter::successors(Some(node), |node: &&Node| node.parent.map(|group| &program.nodes[group]));
+    let (mut seen, mut open) = (vec![false; program.nodes.len()], vec![node]);
+    while let Some(node) = open.pop() {
+        for (before, kind) in around(node).flat_map(|node| &node.after) {
+            if *kind == EdgeKind::Branch {
+                return false;
+            }
+            if !std::mem::replace(&mut seen[*before], true) {
+                open.push(&program.nodes[*before]);
+            }
+        }
+    }
+    around(node).all(|node| node.guard.is_none() && node.fallback_of.is_none())
+}
+
+fn check_models<'a>(
+    program: &Program,
+    nodes: impl Iterator<Item = &'a Node>,
+    models: &ModelChoice,
+    providers: &Providers,
+    problems: &mut Vec<Diagnostic>,
+) {
     // What is wrong with whom, and what to do.
     let unready = |name: &str| match providers.get(name) {
         None => Some(("which is not configured".to_owned(), cure(name))),
         Some(unready) => unready.as_ref().map(|Unready { message, help }| (format!("which cannot be asked: {message}"), help.clone())),
     };
     for node in nodes.filter(|node| node.kind.name() == "agent") {
+        let known = |name: &str| providers.contains_key(name);
+        // Where it may never be asked, it is known when it is: whoever shares a file need not have all keys that it could use.
+        let unready = |name: &str| unready(name).filter(|_| !known(name) || is_sure_to_run(program, node));
         let place = format!("steps.{}", node.step.id);
         match models.provider(&node.step.params) {
             None => problems.push(
@@ -185,7 +211,7 @@ fn check_models<'a>(nodes: impl Iterator<Item = &'a Node>, models: &ModelChoice,
             Some(_) => {}
         }
         for (name, _) in crate::step::hops(&node.step.params, models) {
-            let Some((why, help)) = unready(name) else { continue };
+            let Some((why, help)) = unready(name).filter(|_| !known(name)) else { continue };
             let message = format!("step `{}` falls back on the provider `{name}`, {why}", node.step.id);
             problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(help));
         }

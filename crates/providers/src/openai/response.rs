@@ -93,10 +93,13 @@ pub(super) fn arguments(function: &Value) -> String {
     }
 }
 
-/// The answer, or a piece of it. One is asked for; a server that gives several counts them.
+/// The answer, or a piece of it. One is asked for; a server that gives several counts them. One that gives a single one may count something else.
 pub(super) fn first_choice(body: &Value) -> Option<&Value> {
     let is_first = |choice: &&Value| choice.get("index").and_then(Value::as_u64).is_none_or(|index| index == 0);
-    body.get("choices")?.as_array()?.iter().find(is_first)
+    match body.get("choices")?.as_array()?.as_slice() {
+        [only] => Some(only),
+        several => several.iter().find(is_first),
+    }
 }
 
 /// What a message holds, or a piece of one.

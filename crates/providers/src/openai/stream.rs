@@ -87,8 +87,9 @@ impl<'a> Assembly<'a> {
         let said = Said::read(delta);
         self.refusal.push_str(&said.refusal.unwrap_or_default());
         for piece in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-            let call = self.call(piece.get("index").and_then(Value::as_u64).unwrap_or(0), &text(piece, "id"));
             let function = piece.get("function").unwrap_or(&Value::Null);
+            let index = piece.get("index").and_then(Value::as_u64).unwrap_or(0);
+            let call = self.call(index, &text(piece, "id"), &text(function, "name"));
             for (part, text) in [(&mut call.id, text(piece, "id")), (&mut call.name, text(function, "name"))] {
                 // Some compatible servers repeat them in every piece.
                 if part.is_empty() {
@@ -101,10 +102,11 @@ impl<'a> Assembly<'a> {
         show(self.cx, &said.text)
     }
 
-    /// The call that a piece belongs to. Some compatible servers give all calls of an answer one index: another id is another call.
-    fn call(&mut self, index: u64, id: &str) -> &mut Call {
-        let same = |call: &Call| call.index == index && (id.is_empty() || call.id.is_empty() || call.id == id);
-        let at = self.calls.iter().rposition(|call| call.index == index).filter(|&at| same(&self.calls[at]));
+    /// The call that a piece belongs to. Some compatible servers give all calls of an answer one index: another id that comes with a name is another call. Others
+    /// give each piece of one call an id of its own.
+    fn call(&mut self, index: u64, id: &str, name: &str) -> &mut Call {
+        let is_another = |call: &Call| !name.is_empty() && !id.is_empty() && !call.name.is_empty() && !call.id.is_empty() && call.id != id;
+        let at = self.calls.iter().rposition(|call| call.index == index).filter(|&at| !is_another(&self.calls[at]));
         let at = at.unwrap_or_else(|| {
             self.calls.push(Call { index, ..Call::default() });
             self.calls.len() - 1

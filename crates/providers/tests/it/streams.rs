@@ -392,6 +392,21 @@ async fn what_compatible_servers_stream_differently_is_read_as_it_is_meant() {
             vec![("files_read", "{\"path\":\"x\"}")],
         ),
         (
+            "an id for each piece",
+            chunks(&deltas(&[
+                json!({ "tool_calls": [call(0, "a", "files_read", json!("{\"path\":"))] }),
+                json!({ "tool_calls": [call(0, "b", "", json!("\"x\"}"))] }),
+            ])),
+            "",
+            vec![("files_read", "{\"path\":\"x\"}")],
+        ),
+        (
+            "choices that are counted",
+            chunks(&[json!([{ "index": 0, "delta": { "content": "h" } }]), json!([{ "index": 1, "delta": { "content": "i" } }])]),
+            "hi",
+            vec![],
+        ),
+        (
             "arguments that are an object",
             chunks(&deltas(&[json!({ "tool_calls": [call(0, "a", "shell", json!({ "command": "ls" }))] })])),
             "",

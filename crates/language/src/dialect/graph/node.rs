@@ -196,8 +196,13 @@ impl Graph<'_> {
             Some(path) => Some(format!("${{{path}}}")),
             // In the native language only these braces are a reference for a shell.
             None if text[inner.start..].starts_with("{{") && Self::is_native(name) => Some(format!("${{{name}}}")),
-            None if text[inner.start..].starts_with("{{") => self.names_nothing(cx, node, name, &inner),
-            // What a shell text names and the graph does not is the shell's.
+            // What a shell text names and the graph does not is the shell's, or that of a program with templates of its own.
+            None if text[inner.start..].starts_with("{{") => {
+                let at = cx.inside(node, &inner);
+                let said = format!("`{name}` is neither a variable nor a node: the shell is given it as it stands");
+                cx.warning(Code::UnknownReference, &at, said, self.known(name));
+                None
+            }
             None => None,
         })
     }
