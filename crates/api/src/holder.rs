@@ -18,6 +18,9 @@ pub struct Holder {
     pub pid: u32,
     /// The settings that decide what runs may do and what they cost, by name; of each the hash of its value as `gorgon config show` has it.
     pub settings: BTreeMap<String, ContentHash>,
+    /// The file with settings that it was started with, if there was one, absolute.
+    #[serde(default)]
+    pub settings_file: Option<String>,
     /// Whether it holds the store for nobody in particular, and can make room for another.
     #[serde(default)]
     pub background: bool,

@@ -79,11 +79,12 @@ impl Follower {
         if self.interrupt == Interrupt::Said {
             session.only_record();
         }
-        if !self.how.owned {
-            session.leave_it_to_others().await?;
+        // Whoever watches from somewhere has other settings, and other keys, than the run was started with, and does not take the holder's place.
+        if !self.how.owned && !session.wait_for_others(self.how.stays).await? {
+            std::process::exit(i32::from(Exit::Interrupted.number()));
         }
         session.again().await?;
-        if session.is_holder() && !session.context.printer.json && matches!(self.how.view, View::Lines) {
+        if session.is_holder() && !session.is_alone() && !session.context.printer.json && matches!(self.how.view, View::Lines) {
             session.context.printer.say("the process that held the data directory went away; this one goes on");
         }
         Ok(())
@@ -96,17 +97,6 @@ impl Follower {
         after: &mut u64,
         keyboard: &mut Option<Keyboard>,
     ) -> Result<(Run, End), Stop> {
-        // Whoever watches from somewhere has other settings, and other keys, than the run was started with.
-        if !self.how.owned && session.is_alone() {
-            let run = self.now(session).await?;
-            if run.status.is_terminal() {
-                return Ok(self.end(run, End::Ended));
-            }
-            let line =
-                format!("the process that held the data directory went away, and nobody works on the run: gorgon resume {}", last_six(&self.id));
-            self.say_below(session, &line);
-            return Ok(self.end(run, End::Waiting));
-        }
         // The holder went away before it could be told.
         if self.interrupt == Interrupt::Said
             && let Some(end) = self.pause(session).await?
@@ -193,7 +183,11 @@ impl Follower {
 
     /// Whether the run stands still now, and what that means here.
     async fn look(&mut self, session: &mut Session<'_>) -> Result<Option<(Run, End)>, Stop> {
-        if self.board.events < self.known || !(self.is_interrupted() || matches!(self.board.status, RunStatus::Waiting | RunStatus::Paused)) {
+        // Nothing moves in a store that this process only looks into.
+        let is_left = !self.how.owned && session.is_alone();
+        if self.board.events < self.known
+            || !(is_left || self.is_interrupted() || matches!(self.board.status, RunStatus::Waiting | RunStatus::Paused))
+        {
             self.withdraw(session);
             self.said_waiting = false;
             return Ok(None);
@@ -205,6 +199,17 @@ impl Follower {
         }
         if self.is_interrupted() && run.in_flight == 0 && !run.status.is_terminal() {
             return Ok(Some(self.end(run, End::Interrupted)));
+        }
+        if is_left && !run.status.is_terminal() {
+            if !run.needs_somebody() {
+                self.say_below(session, &format!("nobody works on the run: gorgon resume {}", last_six(&self.id)));
+            } else if self.how.stays {
+                self.below(session, &run);
+            }
+            if self.how.stays {
+                return Err(Stop::Gone(Error::Broken("nobody holds the data directory".to_owned())));
+            }
+            return Ok(Some(self.end(run, End::Waiting)));
         }
         let asked = self.ask(session, &run);
         if !run.needs_somebody() || asked || self.is_interrupted() {

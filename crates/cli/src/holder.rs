@@ -5,7 +5,8 @@ mod folder;
 mod open;
 mod socket;
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,10 +31,16 @@ const RESULTS_GRACE: Duration = Duration::from_secs(2);
 /// How long whoever connected before the socket was gone may take to be let in.
 const LINGER: Duration = Duration::from_millis(3);
 
+/// Which file lies there, if any: numbers of files that are gone are given again at once.
+fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
+}
+
 /// The holder of a store.
 pub(crate) struct Holder {
     pub(crate) engine: Engine,
     socket: PathBuf,
+    socket_identity: Option<(u64, u64, i64, i64)>,
     /// Cancelled when somebody wants it to let go.
     pub(crate) asked_to_leave: CancellationToken,
     stop: CancellationToken,
@@ -89,7 +96,7 @@ impl Holder {
         // Still served, so that nobody finds a closed door for as long as a call of theirs is in flight.
         self.quiet().await;
         // Without the file nobody new comes; who has come is served.
-        let _ = std::fs::remove_file(&self.socket);
+        self.remove_socket();
         if self.folder.is_none() {
             tokio::time::sleep(LINGER).await;
         }
@@ -107,6 +114,16 @@ impl Holder {
     pub(crate) fn abandon(&self) {
         self.leftovers.kill_all();
         // Nothing is dropped any more.
-        let _ = self.folder.as_ref().map_or_else(|| std::fs::remove_file(&self.socket), |folder| std::fs::remove_dir_all(folder.path()));
+        match &self.folder {
+            Some(folder) => drop(std::fs::remove_dir_all(folder.path())),
+            None => self.remove_socket(),
+        }
+    }
+
+    /// Where the data directory was removed meanwhile and made anew, another one listens at that place.
+    fn remove_socket(&self) {
+        if identity(&self.socket) == self.socket_identity {
+            let _ = std::fs::remove_file(&self.socket);
+        }
     }
 }

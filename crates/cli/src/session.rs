@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
         self.begins = true;
         let Some(other) = &self.other else { return Ok(()) };
         // A provider that only one of both knows: whoever asks it hears that from the holder, or does without.
-        let differ = differences(&self.settings, other, |name| name.starts_with("providers.") || name.starts_with("keys."));
+        let differ = differences(&self.settings, other, is_of_provider);
         if differ.is_empty() {
             return Ok(());
         }
@@ -150,18 +150,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for somebody else to hold the store; whether they do or not, this process does not work in their place.
-    pub(crate) async fn leave_it_to_others(&mut self) -> Result<(), Fault> {
-        self.purpose = Purpose::Look;
+    /// Lets go of the store and waits for somebody else to hold it, for ever or for a moment; answers whether it was not interrupted meanwhile.
+    pub(crate) async fn wait_for_others(&mut self, for_ever: bool) -> Result<bool, Fault> {
+        if let Some(holder) = self.holder.take() {
+            holder.close().await;
+        }
         let client = Client::unix(socket_path(&self.settings.data_dir.value)?);
         let found = async {
             while who_holds(&client, SUCCESSION).await.is_none() {
                 tokio::time::sleep(PAUSE.1).await;
             }
         };
-        // In vain, and nobody works on it.
-        let _ = unless_left(&mut self.interrupts, None, tokio::time::timeout(SUCCESSION, found)).await;
-        Ok(())
+        let moment = async { if for_ever { std::future::pending().await } else { tokio::time::sleep(SUCCESSION).await } };
+        tokio::select! {
+            () = found => Ok(true),
+            () = moment => Ok(true),
+            () = self.interrupted() => Ok(false),
+        }
     }
 
     /// Whoever holds the store next, be it this process, is told something, and nothing goes on because of this command.
@@ -224,10 +229,22 @@ pub(crate) fn differences(settings: &Settings, other: &gorgon_api::Holder, optio
     names.into_iter().filter(differs).cloned().collect()
 }
 
-/// Has a background process by other settings, new keys among them, make room for one by ours. It does not where it has calls in flight.
+/// Whether a background process goes by an older form of these settings: it was started with the same file, and has nothing that is not here. Its runs can go on by
+/// the newer form. Whoever has other settings has other runs as well, and is refused where it matters.
+pub(crate) fn is_outdated(settings: &Settings, other: &gorgon_api::Holder) -> bool {
+    let ours = settings.fingerprints();
+    let same_file = other.settings_file == settings.file.as_ref().map(|file| file.display().to_string());
+    let has_all = other.settings.keys().filter(|name| is_of_provider(name)).all(|name| ours.contains_key(name));
+    other.background && same_file && has_all && !differences(settings, other, |_| false).is_empty()
+}
+
+/// Has such a process make room for one by ours. It does not where it has calls in flight.
 pub(crate) async fn make_room(settings: &Settings, client: &Client, other: &gorgon_api::Holder) -> bool {
-    let known_there_only = |name: &str| (name.starts_with("providers.") || name.starts_with("keys.")) && other.settings.contains_key(name);
-    other.background && !differences(settings, other, known_there_only).is_empty() && client.leave().await.is_ok()
+    is_outdated(settings, other) && client.leave().await.is_ok()
+}
+
+fn is_of_provider(name: &str) -> bool {
+    name.starts_with("providers.") || name.starts_with("keys.")
 }
 
 /// Waits for an answer, unless it is interrupted twice meanwhile: once is for whoever acts on the answer.

@@ -23,6 +23,7 @@ use indexmap::IndexMap;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::file::FILE_NAME;
 use self::file::FileSettings;
+pub(crate) use self::place::MARKER;
 pub(crate) use self::setting::Setting;
 use crate::fault::Fault;
 

@@ -17,11 +17,11 @@ use gorgon_tools::{AllowPrivate, FileOptions, HttpOptions, ProcessOptions, ToolO
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Holder;
 use super::folder::make_private;
+use super::{Holder, identity};
 use crate::fault::Fault;
 use crate::session::BACKGROUND;
-use crate::settings::Settings;
+use crate::settings::{MARKER, Settings};
 
 /// Whose runs these are, on a machine where nobody logs in.
 const TENANT: &str = "local";
@@ -54,6 +54,10 @@ struct Store {
 /// Opens the store of the settings. With a socket it is served to everybody who may open that file; without, to this process only.
 pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: &str, runs_go_on: bool) -> Result<OpenOutcome, Fault> {
     make_private(&settings.data_dir.value)?;
+    let marker = settings.data_dir.value.join(MARKER);
+    if !marker.exists() {
+        std::fs::write(&marker, "Runs are kept in this folder by gorgon.\n").map_err(|error| Fault::io(&marker, &error))?;
+    }
     let mut options = gorgon_store_sqlite::Options::new(&settings.database.value);
     options.lock_note = socket.map_or_else(|| format!("{who}, listens to nobody"), |socket| format!("{who}, listens at {}", socket.display()));
     let store = match SqliteStore::open(options) {
@@ -132,11 +136,17 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     .await?;
     let listener = bind(&socket)?;
     let stop = CancellationToken::new();
-    let about = gorgon_api::Holder { pid: std::process::id(), settings: settings.fingerprints(), background, leaving: false };
+    let about = gorgon_api::Holder {
+        pid: std::process::id(),
+        settings: settings.fingerprints(),
+        settings_file: settings.file.as_ref().map(|file| file.display().to_string()),
+        background,
+        leaving: false,
+    };
     let asked_to_leave = CancellationToken::new();
     let router = gorgon_server::router(engine.clone()).merge(gorgon_server::about(about, engine.clone(), asked_to_leave.clone()));
     let server = tokio::spawn(gorgon_server::serve_unix(listener, router, stop.clone()));
-    Ok(Holder { engine, socket, asked_to_leave, stop, server, folder, leftovers, left: AtomicBool::new(false) })
+    Ok(Holder { engine, socket_identity: identity(&socket), socket, asked_to_leave, stop, server, folder, leftovers, left: AtomicBool::new(false) })
 }
 
 /// Whoever holds the store owns the socket: what lies there is left over from a process that died.

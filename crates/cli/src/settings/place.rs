@@ -1,6 +1,5 @@
 //! Where the data lie.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use gorgon_core::diagnostic::Code;
@@ -11,6 +10,9 @@ use crate::fault::Fault;
 
 /// The name of the database file in the data directory.
 pub(crate) const DATABASE: &str = "gorgon-state.db";
+
+/// The file by which a data directory is known.
+pub(crate) const MARKER: &str = "data-directory";
 
 /// The data directory, if no database is named: `--data-dir`, `GORGON_DATA_DIR`, `.gorgon` beside the settings file, or the user's state folder.
 fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<Setting<PathBuf>, Fault> {
@@ -38,20 +40,25 @@ fn data_dir(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &P
 /// The data directory and the database in it; or the database that `DATABASE_URL` names, and the data directory beside it. All that belongs to one database
 /// lies in one place, whoever opens it: its socket, its logs, and the notes of the processes that its holder started.
 pub(super) fn place(flag: Option<&Path>, env: &Environment, file: Option<&Path>, cwd: &Path) -> Result<(Setting<PathBuf>, Setting<PathBuf>), Fault> {
+    let beside = |database: &Path| {
+        let mut own = database.as_os_str().to_owned();
+        own.push(".gorgon");
+        PathBuf::from(own)
+    };
+    // What lies there decides, and not who asks: both ways of naming one database lead to one place.
     let Some(named) = database(env, cwd)? else {
         let data_dir = data_dir(flag, env, file, cwd)?;
-        let database = Setting::default(data_dir.value.join(DATABASE));
-        return Ok((data_dir, database));
+        let database = data_dir.value.join(DATABASE);
+        let own = beside(&database);
+        let data_dir = if own.join(MARKER).exists() { Setting::new(own, data_dir.source) } else { data_dir };
+        return Ok((data_dir, Setting::default(database)));
     };
-    // That may be the one of a data directory: those are private. Whoever asks comes to the same answer.
-    if let (Some(folder), true) = (named.value.parent(), named.value.ends_with(DATABASE))
-        && std::fs::metadata(folder).map_or(true, |folder| folder.is_dir() && folder.mode() & 0o077 == 0)
-    {
-        return Ok((Setting::new(folder.to_owned(), named.source.clone()), named));
-    }
-    let mut own = named.value.clone().into_os_string();
-    own.push(".gorgon");
-    Ok((Setting::new(own.into(), named.source.clone()), named))
+    let own = beside(&named.value);
+    let dir = match named.value.parent() {
+        Some(folder) if named.value.ends_with(DATABASE) && !own.exists() && folder.join(MARKER).exists() => folder.to_owned(),
+        _ => own,
+    };
+    Ok((Setting::new(dir, named.source.clone()), named))
 }
 
 /// The database that `DATABASE_URL` names, if it names one: by the path that all its other paths lead to.

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::holder::socket_path;
-use crate::session::{Purpose, Session, differences, who_holds};
+use crate::session::{Purpose, Session, differences, is_outdated, who_holds};
 use crate::settings::Settings;
 
 /// Below this there is no room for a long run.
@@ -130,7 +130,7 @@ fn by_other(what: String, place: &dyn std::fmt::Display, settings: &Settings, ot
     if differ.is_empty() {
         return good(&what, detail);
     }
-    let help = if other.background {
+    let help = if is_outdated(settings, other) {
         "the next `run` or `resume` from here has it make room, unless it has calls in flight"
     } else {
         "let it end first, where that matters"

@@ -9,7 +9,7 @@ use gorgon_api::{RunQuery, RunSummary, Time};
 use gorgon_client::Client;
 use gorgon_core::run::RunStatus;
 use rustix::fs::FlockOperation;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -46,6 +46,9 @@ impl Holder {
         // started it by hand.
         let _ = rustix::process::setsid();
         let socket = socket_path(&settings.data_dir.value)?;
+        let failed = |error: std::io::Error| Fault::internal(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let client = Client::unix(&socket);
         let started = Instant::now();
         // Whoever waits for its turn waits for all.
@@ -55,7 +58,7 @@ impl Holder {
                 OpenOutcome::Ours(holder) => {
                     drop(turn.take());
                     // What came in the moment in which it let go has nobody else.
-                    match self.hold(*holder).await? {
+                    match self.hold(*holder, &mut terminate, &mut interrupt).await {
                         Ended::Idle { since } if is_left_with_work(&settings, since).await? => {}
                         Ended::Idle { .. } | Ended::Told => return Ok(Exit::Done),
                     }
@@ -70,16 +73,17 @@ impl Holder {
                     if turn.is_none() {
                         return Ok(Exit::Done);
                     }
-                    tokio::time::sleep(LOOK).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        _ = terminate.recv() => return Ok(Exit::Done),
+                        _ = interrupt.recv() => return Ok(Exit::Done),
+                    }
                 }
             }
         }
     }
 
-    async fn hold(&self, holder: Held) -> Result<Ended, Fault> {
-        let failed = |error: std::io::Error| Fault::internal(error.to_string());
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    async fn hold(&self, holder: Held, terminate: &mut Signal, interrupt: &mut Signal) -> Ended {
         let idle = Duration::from_secs(self.idle_seconds);
         let mut busy_at = Instant::now();
         let mut ended = Ended::Idle { since: Time::now() };
@@ -101,7 +105,7 @@ impl Holder {
             }
         }
         holder.close().await;
-        Ok(ended)
+        ended
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Fault> {
-        let mut session = Session::open(context, Purpose::Work).await?;
+        let mut session = Session::open(context, Purpose::Look).await?;
         let result = self.watch(&mut session).await;
         session.close().await;
         result

@@ -357,14 +357,14 @@ fn whoever_follows_a_holder_that_does_not_answer_can_leave() {
     // They have heard what happened so far.
     std::thread::sleep(std::time::Duration::from_millis(500));
     signal(&holder, rustix::process::Signal::STOP);
-    for child in [&follower, &other] {
-        for _ in 0..2 {
-            signal(child, rustix::process::Signal::INT);
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
+    for mut child in [follower, other] {
+        // Two that come at once may be heard as one.
+        world.until("its end", || {
+            signal(&child, rustix::process::Signal::INT);
+            child.try_wait().expect("a child").map(|_| ())
+        });
+        finish(child).exits(130);
     }
-    finish(follower).exits(130);
-    finish(other).exits(130);
     signal(&holder, rustix::process::Signal::CONT);
     world.write("go", "");
     finish(holder).exits(0);
@@ -429,7 +429,20 @@ fn a_background_holder_makes_room_for_one_with_other_settings() {
     world.run(&["doctor"]).says("works by other settings, which are those that count: budget.max_calls");
     world.run(&["run", "q.yaml"]).exits(0);
     let second = world.until("another background holder", || pid().filter(|pid| *pid != first));
-    world.run(&["approve", "@last", "--no-run"]);
+    // Whoever comes with other settings is no reason to leave: they are not those that the runs were started with.
+    std::fs::create_dir(world.path("elsewhere")).expect("a folder");
+    world.write("elsewhere/gorgon.toml", "[budget]\nmax_calls = 1\n");
+    world.write("elsewhere/q.yaml", QUICK);
+    let elsewhere = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("GORGON_DATA_DIR", world.path(".gorgon")).current_dir(world.path("elsewhere"));
+        finish(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("it starts"))
+    };
+    elsewhere(&["run", "q.yaml"]).exits(5).says("works by other settings: budget.max_calls");
+    let waiting = world.run(&["runs", "list", "--json", "--status", "waiting"]).json()["runs"][0]["id"].as_str().expect("a run").to_owned();
+    elsewhere(&["watch", &waiting]).exits(4).says("waits for approval");
+    elsewhere(&["approve", &waiting]).exits(0).says("approved");
+    assert_eq!(pid().as_ref(), Some(&second));
     // A call in flight keeps it.
     world.run(&["run", "long.yaml", "--detach"]).exits(0);
     world.until("step in flight", || world.path("started").exists().then_some(()));
