@@ -62,10 +62,9 @@ impl<'a> Import<'a> {
     /// An approval counts as long as all that comes after it is kept. Where something is still to be done, directly behind it or behind what is kept, it is
     /// asked for anew.
     fn ask_again(&mut self) {
-        let awaited = self.awaited();
-        for ix in 0..self.keep.len() {
+        for (ix, awaited) in self.awaited().into_iter().enumerate() {
             let agreed = self.program.nodes[ix].kind.name() == "approval" && self.keep[ix] == Keep::Whole;
-            if agreed && awaited[ix] && self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded) {
+            if agreed && awaited && self.origin_of(ix).is_some_and(|step| step.status == StepStatus::Succeeded) {
                 self.keep[ix] = Keep::No;
             }
         }

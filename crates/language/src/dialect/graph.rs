@@ -27,8 +27,10 @@ pub(super) struct Graph<'n> {
     pub(super) results: Vec<&'static str>,
     places: HashMap<String, usize>,
     variables: HashSet<&'n str>,
-    /// Names that nodes give to their results, and loops to their elements.
+    /// Names that nodes, and steps inside of them, give to their results, and loops to their elements.
     outputs: HashSet<&'n str>,
+    /// The first results of steps that stand inside of nodes, by their ids.
+    inner: HashMap<&'n str, &'static str>,
 }
 
 pub(super) fn lower(cx: &mut Lowering<'_>, root: &Node) -> Node {
@@ -73,15 +75,24 @@ impl<'n> Graph<'n> {
             cx.error(Code::MissingKey, &node.span, "`nodes` is empty", "a graph needs at least one node");
         }
         let ids = Ids::of(nodes.iter().map(|(id, _)| id.clone()));
-        let results = nodes.iter().map(|(_, node)| first_result(node::native_type(node))).collect();
+        let results = nodes.iter().map(|(_, node)| result_of(node, node.get("data").unwrap_or(node))).collect();
         let variables = root.get("variables").and_then(Node::as_map).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();
         let named = |name: &'static str| nodes.iter().filter_map(move |(_, node)| node.get("data")?.get(name));
-        let outputs = named("outputs").flat_map(texts).chain(named("item_variable").filter_map(Node::as_text)).collect();
+        let mut outputs: HashSet<&str> = named("outputs").flat_map(texts).chain(named("item_variable").filter_map(Node::as_text)).collect();
+        let mut inner = HashMap::new();
+        let mut steps: Vec<&Node> = nodes.iter().filter_map(|(_, node)| node.get("data")).flat_map(steps_in).collect();
+        while let Some(step) = steps.pop() {
+            outputs.extend(step.get("outputs").into_iter().flat_map(texts));
+            if let Some(id) = step.get("id").and_then(Node::as_text) {
+                inner.insert(id, result_of(step, step));
+            }
+            steps.extend(steps_in(step));
+        }
         let mut places = HashMap::with_capacity(nodes.len());
         for (at, (id, _)) in nodes.iter().enumerate() {
             places.entry(id.clone()).or_insert(at);
         }
-        Self { nodes, ids, results, places, variables, outputs }
+        Self { nodes, ids, results, places, variables, outputs, inner }
     }
 
     /// `start` and `end`: they only mark where the graph begins and ends.
@@ -112,7 +123,10 @@ impl<'n> Graph<'n> {
         if self.variables.contains(head) {
             return Some(format!("inputs.{name}"));
         }
-        let at = self.place(head).or_else(|| self.place(head.strip_suffix("_output")?))?;
+        let Some(at) = self.place(head).or_else(|| self.place(head.strip_suffix("_output")?)) else {
+            let field = if rest.is_empty() { *self.inner.get(head)? } else { rest };
+            return self.inner.contains_key(head).then(|| format!("steps.{head}.{field}"));
+        };
         let field = if rest.is_empty() { self.results[at] } else { rest };
         Some(format!("steps.{}.{field}", self.name(at)))
     }
@@ -150,6 +164,21 @@ impl<'n> Graph<'n> {
         let names = build::names((0..self.nodes.len()).filter(is_last).map(|at| (self.name(at), self.nodes[at].1.span.clone())));
         build::list(&super::head(root), names)
     }
+}
+
+/// The first result of a node or a step; `map_reduce` gives what its second step does.
+fn result_of(node: &Node, data: &Node) -> &'static str {
+    let reduce = || data.get("params").unwrap_or(data).get("reduce_step").or_else(|| data.get("reduce_step"));
+    match (node::native_type(node), reduce()) {
+        ("map_reduce", Some(reduce)) => result_of(reduce, reduce),
+        (ty, _) => first_result(ty),
+    }
+}
+
+/// The steps that stand in a node or a step, under `steps` or `params.steps`.
+fn steps_in(around: &Node) -> impl Iterator<Item = &Node> {
+    let lists = [around.get("steps"), around.get("params").and_then(|params| params.get("steps"))];
+    lists.into_iter().flatten().filter_map(Node::as_list).flatten()
 }
 
 /// A text, or the texts of a list.

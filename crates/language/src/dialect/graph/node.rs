@@ -182,6 +182,10 @@ impl Graph<'_> {
         match syntax {
             Syntax::Expression | Syntax::Expressions => entry.value.clone(),
             Syntax::Shell => build::with_texts(&entry.value, &mut |node, text| self.shell(cx, node, text)),
+            // The list that is summed up has a name of its own there, whatever a variable is called.
+            Syntax::Template if entry.key == "aggregate_prompt" => {
+                build::with_texts(&entry.value, &mut |node, text| self.template_with(cx, node, text, &|name| name == "items"))
+            }
             Syntax::Template | Syntax::Raw => build::with_texts(&entry.value, &mut |node, text| {
                 let steps = entry.value.as_list().unwrap_or(std::slice::from_ref(&entry.value));
                 if steps.iter().any(|step| is_command(step, node)) { self.shell(cx, node, text) } else { self.template(cx, node, text) }
@@ -208,8 +212,13 @@ impl Graph<'_> {
     }
 
     fn template(&self, cx: &mut Lowering<'_>, node: &Node, text: &str) -> String {
+        self.template_with(cx, node, text, &|_| false)
+    }
+
+    /// A template in which these names have a meaning of their own.
+    fn template_with(&self, cx: &mut Lowering<'_>, node: &Node, text: &str, is_own: &dyn Fn(&str) -> bool) -> String {
         braces::open(text, &mut |name, inner| {
-            if Self::is_native(name) {
+            if is_own(name) || Self::is_native(name) {
                 return None;
             }
             match self.resolve(name) {
