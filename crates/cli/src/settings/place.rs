@@ -68,6 +68,10 @@ fn database(env: &Environment, cwd: &Path) -> Result<Option<Setting<PathBuf>>, F
     let source = env.source(VARIABLE);
     let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)).filter(|path| !path.is_empty() && !path.contains('?'));
     match path {
+        Some(":memory:") => {
+            let fault = Fault::new(Code::BadSetting, "DATABASE_URL names a database in memory, and runs are to outlive a process");
+            Err(fault.help("`--ephemeral` keeps nothing of a run; else name a file by `sqlite:PATH`"))
+        }
         Some(path) => {
             let path = cwd.join(path);
             let real = path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)));

@@ -85,6 +85,7 @@ fn a_database_that_cannot_be_opened_is_never_ignored() {
         finish(command.spawn().unwrap())
     };
     with("postgres://localhost/x").exits(2).says("this build cannot open").says("postgres:");
+    with("sqlite::memory:").exits(2).says("--ephemeral");
     with("sqlite:elsewhere.db").exits(0);
     assert!(world.path("elsewhere.db").exists());
 }
