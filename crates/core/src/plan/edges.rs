@@ -197,6 +197,8 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         }
     };
     let mut previous: Option<usize> = None;
+    // Where the arms of a branch begin that stand right before a step.
+    let mut arms_since: Option<usize> = None;
     for (place, step) in siblings.iter().enumerate() {
         let mut said = step.depends_on.is_some();
         each_with_names(step, base, &mut |nested, names| {
@@ -216,13 +218,22 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         if fallbacks.contains_key(&place) {
             continue;
         }
+        let is_target = order == Order::Edges && is_branch_target(siblings, step);
         let by_file = match order {
             Order::File => true,
-            Order::Edges => !said && !is_branch_target(siblings, step),
+            Order::Edges => !said && !is_target,
             Order::EdgesOnly => false,
         };
         if let Some(previous) = previous.filter(|_| by_file) {
-            add(place, previous, EdgeKind::FileOrder);
+            // What stands after the arms of a branch waits for whichever is taken, and not only for the last of them.
+            for before in arms_since.take().unwrap_or(previous)..=previous {
+                if !fallbacks.contains_key(&before) {
+                    add(place, before, EdgeKind::FileOrder);
+                }
+            }
+        }
+        if is_target {
+            arms_since.get_or_insert(place);
         }
         previous = Some(place);
     }

@@ -334,7 +334,7 @@ impl RunState {
         if stops {
             return;
         }
-        if self.steps[ix].waits_for > 0 && self.created.as_ref().is_some_and(|created| created.fork.is_some()) {
+        if self.steps[ix].waits_for > 0 {
             self.steps[ix].held = true;
         } else {
             self.pass_on(ix);

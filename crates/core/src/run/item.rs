@@ -25,7 +25,7 @@ pub struct StepState {
     pub list: Option<Payload>,
     /// How many things before it are not done.
     pub waits_for: u32,
-    /// It has ended, and what it waits for has not: a fork kept it. What comes after it waits until that is over.
+    /// It has ended, and what it waits for has not: a branch left it out, or a fork kept it. What comes after it waits until that is over.
     pub held: bool,
     /// How many of its elements, or of the steps inside of it, have not ended.
     pub open: u32,

@@ -54,7 +54,7 @@ impl RunState {
         self.set_status(at, RunStatus::Running);
     }
 
-    /// What a fork kept is over as soon as all before it is.
+    /// What was left out early, or kept by a fork, is over as soon as all before it is.
     fn let_go_of_held(&mut self) {
         let program = Arc::clone(&self.program);
         let mut held: Vec<NodeIx> = (0..self.steps.len()).filter(|&ix| self.steps[ix].held).collect();

@@ -1,10 +1,11 @@
 //! One of several ways on.
 
+use gorgon_core::definition::Order;
 use gorgon_core::event::SkipReason;
 use gorgon_core::run::{RunStatus, StepStatus};
 
-use crate::build::{Say, branch, noop, parallel, workflow};
-use crate::harness::Harness;
+use crate::build::{Say, approval, branch, noop, parallel, workflow};
+use crate::harness::{Harness, approve};
 
 #[test]
 fn one_arm_runs_and_the_join_after_both() {
@@ -84,4 +85,34 @@ fn a_fallback_that_a_branch_names_is_not_taken_for_failed() {
         Harness::start(workflow(vec![branch("way", "inputs.no", &["b"], &["a"]), noop("a").after(&["way"]).or_step("b"), noop("b").after(&["way"])]));
     run.done("a");
     assert_eq!(run.status(), RunStatus::Completed);
+}
+
+#[test]
+fn what_comes_after_the_arms_waits_for_the_one_that_was_taken() {
+    let steps = || {
+        vec![
+            branch("b", "inputs.yes", &["ask"], &["log"]),
+            approval("ask", "deploy?"),
+            noop("prepare").after(&["ask"]),
+            noop("log"),
+            noop("deploy"),
+            noop("last"),
+        ]
+    };
+    for order in [Order::File, Order::Edges] {
+        let steps = if order == Order::File { steps().into_iter().map(|step| step.with(|step| step.depends_on = None)).collect() } else { steps() };
+        let mut definition = workflow(steps);
+        definition.order = order;
+        let mut run = Harness::start(definition);
+        // The last arm is left out at once.
+        assert_eq!((run.pending().len(), run.open().len(), run.step("log")), (1, 0, StepStatus::Skipped), "{order:?} {}", run.history());
+        run.crash();
+        run.ok(approve("ask", None, None));
+        assert_eq!(run.open(), ["prepare/0/1/0"], "{order:?}");
+        run.done("prepare");
+        assert_eq!(run.open(), ["deploy/0/1/0"], "{order:?}");
+        run.done("deploy");
+        run.done("last");
+        assert_eq!(run.status(), RunStatus::Completed);
+    }
 }
