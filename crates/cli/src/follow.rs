@@ -80,7 +80,7 @@ impl Follower {
             session.only_record();
         }
         // Whoever watches from somewhere has other settings, and other keys, than the run was started with, and does not take the holder's place.
-        if !self.how.owned && !session.wait_for_others(self.how.stays).await? {
+        if !self.how.owned && !session.wait_for_others().await? {
             std::process::exit(i32::from(Exit::Interrupted.number()));
         }
         session.again().await?;
@@ -201,11 +201,13 @@ impl Follower {
             return Ok(Some(self.end(run, End::Interrupted)));
         }
         if is_left && !run.status.is_terminal() {
-            if !run.needs_somebody() {
+            if !run.needs_somebody() && !self.said_waiting {
                 self.say_below(session, &format!("nobody works on the run: gorgon resume {}", last_six(&self.id)));
-            } else if self.how.stays {
+            } else if self.how.stays && !self.said_waiting {
                 self.below(session, &run);
             }
+            self.said_waiting = true;
+            // It is looked at again and again: somebody may have moved it meanwhile, and be gone.
             if self.how.stays {
                 return Err(Stop::Gone(Error::Broken("nobody holds the data directory".to_owned())));
             }

@@ -150,8 +150,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Lets go of the store and waits for somebody else to hold it, for ever or for a moment; answers whether it was not interrupted meanwhile.
-    pub(crate) async fn wait_for_others(&mut self, for_ever: bool) -> Result<bool, Fault> {
+    /// Lets go of the store and waits a moment for somebody else to hold it; answers whether it was not interrupted meanwhile.
+    pub(crate) async fn wait_for_others(&mut self) -> Result<bool, Fault> {
         if let Some(holder) = self.holder.take() {
             holder.close().await;
         }
@@ -161,10 +161,9 @@ impl<'a> Session<'a> {
                 tokio::time::sleep(PAUSE.1).await;
             }
         };
-        let moment = async { if for_ever { std::future::pending().await } else { tokio::time::sleep(SUCCESSION).await } };
         tokio::select! {
             () = found => Ok(true),
-            () = moment => Ok(true),
+            () = tokio::time::sleep(SUCCESSION) => Ok(true),
             () = self.interrupted() => Ok(false),
         }
     }

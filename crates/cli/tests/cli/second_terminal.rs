@@ -491,3 +491,15 @@ fn whoever_only_watches_does_not_take_the_place_of_the_holder() {
     assert!(!world.path("second").exists());
     world.run(&["resume", "@last"]).exits(0);
 }
+
+#[test]
+fn whoever_watches_on_sees_what_others_did_in_a_moment() {
+    let world = World::new();
+    world.write("w.yaml", ASKS);
+    world.run(&["run", "w.yaml"]).exits(4);
+    world.run(&["watch", "@last"]).exits(4).says("waits for approval");
+    let watcher = world.start(&["watch", "@last", "--wait"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    world.run(&["approve", "@last"]).exits(0);
+    finish(watcher).exits(0).says("run completed");
+}

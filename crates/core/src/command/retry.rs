@@ -139,7 +139,17 @@ impl RunState {
             }
         }
         let mut keep = BTreeSet::new();
+        // What a fork kept as a whole, somebody agreed to for the other run: where something of it is to be done again, they are asked, and it begins anew.
+        let unasked = |ix: &NodeIx| {
+            let step = &self.steps[*ix];
+            step.kept && !step.approved && program.nodes[*ix].step.approval.as_ref().is_some_and(|approval| !approval.per_item)
+        };
         for &ix in roots {
+            if let Some(anew) = std::iter::once(ix).chain(groups_around(program, ix)).filter(unasked).last() {
+                reset.insert(anew);
+                keep.extend(groups_around(program, anew));
+                continue;
+            }
             if reset.contains(&ix) || groups_around(program, ix).any(|group| reset.contains(&group)) {
                 continue;
             }

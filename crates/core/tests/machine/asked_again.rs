@@ -174,3 +174,20 @@ fn an_element_that_was_agreed_to_and_has_not_ended_is_asked_about_again() {
     let (fork, _) = at(&run, run.log.len());
     assert_eq!((fork.pending().len(), fork.open().len()), (2, 0), "{}", fork.history());
 }
+
+#[test]
+fn a_retry_of_what_was_agreed_to_for_the_other_run_asks_first() {
+    let send = noop_of("send", json!("${item}")).over(json!([0, 1, 2]), 3).asks("send to all?").allows_failures().tries(1);
+    let mut run = Harness::start(workflow(vec![send, noop("bad").tries(1)]));
+    run.ok(approve("send", None, None));
+    run.done_item("send", 0);
+    run.done_item("send", 2);
+    run.fails_item("send", 1, FailureClass::Refused);
+    let (mut fork, kept) = at(&run, run.log.len());
+    assert_eq!((kept.steps.len(), fork.pending().len(), fork.open()), (1, 0, vec!["bad/0/1/0".to_owned()]), "{}", fork.history());
+    fork.fails("bad", FailureClass::Refused);
+    fork.ok(retry(None));
+    assert_eq!((fork.pending().len(), fork.open().len()), (1, 0), "{}", fork.history());
+    to_its_end(&mut fork, nothing_overtakes);
+    assert_eq!(fork.status(), RunStatus::Completed);
+}
