@@ -2,7 +2,7 @@
 
 mod how;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gorgon_api::{CommandName, Pause, Run, Time};
 use gorgon_client::{Error, Frame, Frames};
@@ -25,8 +25,16 @@ pub(crate) async fn follow(session: &mut Session<'_>, run: Run, how: Follow) -> 
     session.listen()?;
     let keyboard = how.asks.then(Keyboard::listen);
     let id = run.id.to_string();
-    let mut follower =
-        Follower { board: Board::empty(&run), how, id, known: run.events, interrupt: Interrupt::No, question: None, said_waiting: false };
+    let mut follower = Follower {
+        board: Board::empty(&run),
+        how,
+        id,
+        known: run.events,
+        interrupt: Interrupt::No,
+        question: None,
+        asked_at: Instant::now(),
+        said_waiting: false,
+    };
     follower.until_the_end(session, keyboard).await
 }
 
@@ -38,6 +46,8 @@ struct Follower {
     known: u64,
     interrupt: Interrupt,
     question: Option<Question>,
+    /// When it was asked.
+    asked_at: Instant,
     said_waiting: bool,
 }
 
@@ -76,6 +86,8 @@ impl Follower {
             Error::Unreachable { .. } | Error::Broken(_) => {}
             Error::Problem(_) | Error::Unreadable(_) => return Err(error.into()),
         }
+        // Nobody is there to hear the answer.
+        self.withdraw(session);
         if self.interrupt == Interrupt::Said {
             session.only_record();
         }
@@ -128,7 +140,7 @@ impl Follower {
                 () = session.interrupted() => if let Some(end) = self.interrupt(session).await? {
                     return Ok(end);
                 },
-                line = line => if let Some(end) = self.answer(session, &line).await? {
+                (typed_at, line) = line => if let Some(end) = self.answer(session, typed_at, &line).await? {
                     return Ok(end);
                 },
                 _ = redraw.tick() => if self.question.is_none() {
@@ -251,6 +263,7 @@ impl Follower {
             View::Lines | View::Events | View::Silent => drop(question.ask(printer, waiting)),
         }
         self.question = Some(question);
+        self.asked_at = Instant::now();
         true
     }
 
@@ -261,7 +274,11 @@ impl Follower {
         }
     }
 
-    async fn answer(&mut self, session: &mut Session<'_>, line: &str) -> Result<Option<(Run, End)>, Stop> {
+    async fn answer(&mut self, session: &mut Session<'_>, typed_at: Instant, line: &str) -> Result<Option<(Run, End)>, Stop> {
+        // What was typed before the question was put answers something else.
+        if typed_at <= self.asked_at {
+            return Ok(None);
+        }
         let Some(question) = self.question.take() else { return Ok(None) };
         let answer = question.answer(line, &session.context.user);
         let sent = session.once(async |client| match &answer {

@@ -1,5 +1,7 @@
 //! Questions on the terminal: about approvals, and about calls in doubt.
 
+use std::time::Instant;
+
 use gorgon_api::{CommandName, Decide, Resolve, Run, Verdict, Waiting};
 use gorgon_core::ids::{ContentHash, StepId};
 use serde_json::Value;
@@ -11,19 +13,22 @@ use crate::report::shown;
 /// Most lines of what is agreed to that are shown; `gorgon runs show` shows all.
 const PREVIEW_LINES_MAX: usize = 12;
 
-/// Lines that somebody types.
+/// Lines that somebody types, with the time at which each was.
 pub(crate) struct Keyboard {
-    lines: mpsc::Receiver<String>,
+    lines: mpsc::Receiver<(Instant, String)>,
 }
+
+/// Most lines that wait to be looked at: more than anybody types ahead. Whoever had to wait for room would have the time at which there was some.
+const LINES_MAX: usize = 4_096;
 
 impl Keyboard {
     /// Begins to read. The thread ends with the process: reading a terminal cannot be broken off.
     pub(crate) fn listen() -> Self {
-        let (sender, lines) = mpsc::channel(8);
+        let (sender, lines) = mpsc::channel(LINES_MAX);
         std::thread::spawn(move || {
             for line in std::io::stdin().lines() {
                 let Ok(line) = line else { return };
-                if sender.blocking_send(line).is_err() {
+                if sender.blocking_send((Instant::now(), line)).is_err() {
                     return;
                 }
             }
@@ -32,7 +37,7 @@ impl Keyboard {
     }
 
     /// The next line; never, once there is no more to come.
-    pub(crate) async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> (Instant, String) {
         match self.lines.recv().await {
             Some(line) => line,
             None => std::future::pending().await,

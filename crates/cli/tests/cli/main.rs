@@ -7,6 +7,7 @@ mod closed;
 mod environment;
 mod exit_codes;
 mod goldens;
+mod holders;
 mod reference;
 mod second_terminal;
 mod settings;

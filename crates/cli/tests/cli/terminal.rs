@@ -182,6 +182,23 @@ fn an_unclear_answer_is_asked_again_and_ctrl_c_leaves_the_run_to_be_resumed() {
 }
 
 #[test]
+fn what_is_typed_ahead_answers_nothing_that_was_not_asked_yet() {
+    let world = World::new();
+    let gate = |id: &str| format!("  - {{id: {id}, type: approval, prompt: 'Really {id}?'}}\n");
+    world.write("two.yaml", &format!("name: two\nsteps:\n{}  - {{id: s, type: shell, command: 'sleep 0.3'}}\n{}", gate("small"), gate("large")));
+    let mut terminal = Terminal::open(&world, 80, &["run", "two.yaml"]);
+    terminal.until(&world, "Really small?");
+    terminal.press("y\ry\r");
+    terminal.until(&world, "Really large?");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let run = world.run(&["runs", "show", "@last", "--json"]).json();
+    assert_eq!(run["status"], "waiting", "the second question is open: {run}");
+    terminal.press("n\r");
+    let (exit, ended) = terminal.end(&world);
+    assert_eq!(exit, 1, "{ended}");
+}
+
+#[test]
 fn more_steps_than_lines_keep_what_moves_in_sight() {
     let world = World::new();
     let steps: String = (0..60).map(|n| format!("  - {{id: s{n}, type: noop}}\n")).collect();
