@@ -213,6 +213,8 @@ impl<'a> Session<'a> {
         if self.purpose == Purpose::Work {
             holder.stay(&self.context.printer).await;
         }
+        // A connection of our own that was made to spare and carries nothing would be waited for as if somebody were about to ask.
+        drop(self.client);
         holder.close().await;
     }
 }
