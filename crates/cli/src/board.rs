@@ -46,9 +46,10 @@ pub(crate) struct Row {
     pub(crate) charged: Amounts,
     /// Its calls that were charged without a known price.
     pub(crate) unpriced: u64,
-    pub(crate) assumed: u64,
     /// Its calls in flight without one.
     unpriced_open: BTreeSet<CallId>,
+    /// Its calls that were charged all that was held for them, as nobody knows what was used.
+    pub(crate) assumed: u64,
     pub(crate) simulated: bool,
     /// Whether its result was kept of another run.
     pub(crate) kept: bool,
@@ -84,8 +85,8 @@ impl Board {
             attempts_before: 0,
             charged: Amounts::ZERO,
             unpriced: 0,
-            assumed: 0,
             unpriced_open: BTreeSet::new(),
+            assumed: 0,
             failed: None,
             hopped: BTreeSet::new(),
             asked: None,

@@ -5,7 +5,7 @@ mod how;
 use std::time::{Duration, Instant};
 
 use gorgon_api::{CommandName, Pause, Run, Time};
-use gorgon_client::{Error, Frame, Frames};
+use gorgon_client::{Client, Error, Frame, Frames};
 use gorgon_core::run::RunStatus;
 
 pub(crate) use self::how::{End, Follow, Told};
@@ -281,13 +281,12 @@ impl Follower {
         }
         let Some(question) = self.question.take() else { return Ok(None) };
         let answer = question.answer(line, &session.context.user);
-        let sent = session.once(async |client| match &answer {
+        let ask = async |client: &Client| match &answer {
             Answer::Decide(name, decide) => client.command(&self.id, *name, decide).await,
             Answer::Resolve(resolve) => client.command(&self.id, CommandName::Resolve, resolve).await,
             Answer::Unclear => client.run(&self.id).await,
-        });
-        let sent = sent.await;
-        match sent {
+        };
+        match session.once(ask).await {
             Ok(run) => self.known = run.events,
             // Somebody else was faster: the run goes on as they said.
             Err(Error::Problem(problem)) => self.say_below(session, &problem.detail),

@@ -1,5 +1,6 @@
 //! Scripts of a workflow, read before anything runs: what cannot be read is not found out after a model was paid.
 
+use gorgon_core::contract::Rule;
 use gorgon_core::definition::Definition;
 use gorgon_core::diagnostic::{Code, Diagnostic};
 use gorgon_tools::script::check_syntax;
@@ -18,7 +19,9 @@ pub(crate) fn problems(definition: &Definition) -> Vec<Diagnostic> {
             look(format!("steps.{}.script", step.id), source);
         }
         for (n, rule) in step.params.get("rules").and_then(Value::as_array).into_iter().flatten().enumerate() {
-            if let Some(source) = rule.as_str().and_then(|rule| rule.trim_start().strip_prefix("script:")) {
+            if let Some(rule) = rule.as_str().and_then(|text| Rule::parse(text).ok())
+                && let Some(source) = rule.script()
+            {
                 look(format!("steps.{}.rules[{n}]", step.id), source);
             }
         }

@@ -55,7 +55,7 @@ pub(super) fn place(flag: Option<&Path>, env: &Environment, file: Option<&Path>,
     };
     let own = beside(&named.value);
     let dir = match named.value.parent() {
-        Some(folder) if named.value.ends_with(DATABASE) && !own.exists() && folder.join(MARKER).exists() => folder.to_owned(),
+        Some(folder) if named.value.ends_with(DATABASE) && !own.join(MARKER).exists() && folder.join(MARKER).exists() => folder.to_owned(),
         _ => own,
     };
     Ok((Setting::new(dir, named.source.clone()), named))

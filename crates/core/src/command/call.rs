@@ -67,7 +67,7 @@ impl Decider<'_> {
     pub(super) fn doubt(&mut self, call: &OpenCall, evidence: String, cause: Cause) {
         let ending = self.state.halt.as_ref().is_some_and(HaltReason::stops_calls);
         let on_in_doubt = self.state.program.find(&call.id.step).map(|ix| self.state.program.nodes[ix].step.on_in_doubt).unwrap_or_default();
-        let bears_another = call.class < EffectClass::AtMostOnce || on_in_doubt == OnInDoubt::Retry;
+        let bears_another = call.class.bears_another(on_in_doubt);
         let verdict = match (bears_another, on_in_doubt) {
             _ if ending => DoubtVerdict::Leave,
             (true, _) => match cause {

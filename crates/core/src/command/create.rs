@@ -186,34 +186,29 @@ fn check_models<'a>(
     providers: &Providers,
     problems: &mut Vec<Diagnostic>,
 ) {
-    // What is wrong with whom, and what to do.
-    let unready = |name: &str| match providers.get(name) {
-        None => Some(("which is not configured".to_owned(), cure(name))),
-        Some(unready) => unready.as_ref().map(|Unready { message, help }| (format!("which cannot be asked: {message}"), help.clone())),
-    };
     for node in nodes.filter(|node| node.kind.name() == "agent") {
-        let known = |name: &str| providers.contains_key(name);
-        // Where it may never be asked, it is known when it is: whoever shares a file need not have all keys that it could use.
-        let unready = |name: &str| unready(name).filter(|_| !known(name) || is_sure_to_run(program, node));
-        let place = format!("steps.{}", node.step.id);
+        let mut tell = |message: String, help: String| {
+            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), format!("step `{}` {message}", node.step.id)).help(help));
+        };
         match models.provider(&node.step.params) {
-            None => problems.push(
-                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks a model, and no provider is named", node.step.id)).help(CURE),
-            ),
+            None => tell("asks a model, and no provider is named".to_owned(), CURE.to_owned()),
             // A name that is computed is checked when the step starts.
             Some(name) if is_computed(name) => {}
-            Some(name) if let Some((why, help)) = unready(name) => problems
-                .push(Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, {why}", node.step.id)).help(help)),
-            Some(name) if name != SIMULATED && models.model(&node.step.params).is_none() => problems.push(
-                Diagnostic::error(Code::NoProvider, place, format!("step `{}` asks the provider `{name}`, and no model is named", node.step.id))
-                    .help("name one by `model:` in the file, by `--model`, or by `model` under `[defaults]` in gorgon.toml"),
-            ),
-            Some(_) => {}
+            Some(name) => match providers.get(name) {
+                None => tell(format!("asks the provider `{name}`, which is not configured"), cure(name)),
+                // Where it may never be asked, it is known when it is: whoever shares a file need not have all keys that it could use.
+                Some(Some(Unready { message, help })) if is_sure_to_run(program, node) => {
+                    tell(format!("asks the provider `{name}`, which cannot be asked: {message}"), help.clone());
+                }
+                Some(_) if name != SIMULATED && models.model(&node.step.params).is_none() => {
+                    let help = "name one by `model:` in the file, by `--model`, or by `model` under `[defaults]` in gorgon.toml";
+                    tell(format!("asks the provider `{name}`, and no model is named"), help.to_owned());
+                }
+                Some(_) => {}
+            },
         }
-        for (name, _) in crate::step::hops(&node.step.params, models) {
-            let Some((why, help)) = unready(name).filter(|_| !known(name)) else { continue };
-            let message = format!("step `{}` falls back on the provider `{name}`, {why}", node.step.id);
-            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), message).help(help));
+        for (name, _) in crate::step::hops(&node.step.params, models).into_iter().filter(|(name, _)| !providers.contains_key(*name)) {
+            tell(format!("falls back on the provider `{name}`, which is not configured"), cure(name));
         }
     }
 }

@@ -121,7 +121,8 @@ impl Rule {
     }
 
     /// The script that judges, if it is one.
-    pub(super) fn script(&self) -> Option<&str> {
+    #[must_use]
+    pub fn script(&self) -> Option<&str> {
         if let Kind::Script(source) = &self.kind { Some(source) } else { None }
     }
 

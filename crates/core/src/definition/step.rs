@@ -110,6 +110,12 @@ impl EffectClass {
             Self::Irreversible => "irreversible",
         }
     }
+
+    /// Whether a second execution is borne: by what it does to the world, or because the file says so for the case of doubt.
+    #[must_use]
+    pub fn bears_another(self, on_in_doubt: OnInDoubt) -> bool {
+        self < Self::AtMostOnce || on_in_doubt == OnInDoubt::Retry
+    }
 }
 
 /// What to do with an `at_most_once` or `irreversible` call that was in flight at a crash, or of which its executor cannot tell how far it came.

@@ -6,7 +6,7 @@ use crate::event::{DoubtVerdict, Event, ItemRef, Resolution, SkipReason};
 use crate::fork::Kept;
 use crate::ids::StepId;
 use crate::payload::Payload;
-use crate::plan::{Node, NodeIx, Program};
+use crate::plan::{EdgeKind, Node, NodeIx, Program};
 use crate::run::{ItemPhase, ItemState, Round, Rounds, RunState, StepState, StepStatus};
 use crate::step::{OPENED_AGAIN, Shape};
 
@@ -109,35 +109,28 @@ impl<'a> Import<'a> {
 
     /// The steps before something that is not kept whole, however far, with all that stands in them.
     fn awaited(&self) -> Vec<bool> {
-        let nodes = &self.program.nodes;
-        let mut awaited = vec![false; nodes.len()];
-        let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| self.keep[ix] != Keep::Whole).collect();
-        while let Some(ix) = open.pop() {
-            // Whatever stands in a group that is awaited is awaited as well; what stands in one that is to be done is judged by itself.
-            let inside = if awaited[ix] { nodes[ix].children.as_slice() } else { &[] };
-            for &before in nodes[ix].after.iter().map(|(before, _)| before).chain(inside) {
-                if !std::mem::replace(&mut awaited[before], true) {
-                    open.push(before);
-                }
-            }
-        }
-        awaited
+        self.beyond(|ix| self.keep[ix] != Keep::Whole, |node| node.after.as_slice())
     }
 
     /// The steps behind something that is not over, however far, with all that stands in them.
     fn waiting(&self) -> Vec<bool> {
+        self.beyond(|ix| !self.has_passed(ix), |node| node.before.as_slice())
+    }
+
+    /// All steps that edges lead to from these. Whatever stands in a group that is reached is reached as well; what stands in one of these is judged by itself.
+    fn beyond(&self, begins: impl Fn(NodeIx) -> bool, edges: impl Fn(&Node) -> &[(NodeIx, EdgeKind)]) -> Vec<bool> {
         let nodes = &self.program.nodes;
-        let mut waiting = vec![false; nodes.len()];
-        let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| !self.has_passed(ix)).collect();
+        let mut reached = vec![false; nodes.len()];
+        let mut open: Vec<NodeIx> = (0..nodes.len()).filter(|&ix| begins(ix)).collect();
         while let Some(ix) = open.pop() {
-            let inside = if waiting[ix] { nodes[ix].children.as_slice() } else { &[] };
-            for &after in nodes[ix].before.iter().map(|(after, _)| after).chain(inside) {
-                if !std::mem::replace(&mut waiting[after], true) {
-                    open.push(after);
+            let inside = if reached[ix] { nodes[ix].children.as_slice() } else { &[] };
+            for &next in edges(&nodes[ix]).iter().map(|(next, _)| next).chain(inside) {
+                if !std::mem::replace(&mut reached[next], true) {
+                    open.push(next);
                 }
             }
         }
-        waiting
+        reached
     }
 
     /// Whether nothing waits for a step any more. What was left out is left out again, unless it is to stand in for a step that begins anew.

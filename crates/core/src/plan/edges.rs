@@ -197,14 +197,17 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
         }
     };
     let mut previous: Option<usize> = None;
-    // Where the arms of a branch begin that stand right before a step.
-    let mut arms_since: Option<usize> = None;
+    // What stands in the arms of branches, since the last step behind them; where the last arm begins; and what waits for a step further down.
+    let (mut arms, mut last_arm): (Vec<usize>, usize) = (Vec::new(), 0);
+    let (mut in_arm, mut looks_ahead) = (vec![false; siblings.len()], vec![false; siblings.len()]);
     for (place, step) in siblings.iter().enumerate() {
         let mut said = step.depends_on.is_some();
         each_with_names(step, base, &mut |nested, names| {
             for (id, kind) in needs_of(nested, names).0 {
                 if let Some(&from) = home.get(id.as_str()) {
                     said |= from != place;
+                    in_arm[place] |= in_arm[from];
+                    looks_ahead[place] |= from > place || looks_ahead[from];
                     add(place, from, kind);
                 }
             }
@@ -213,6 +216,7 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
             let arms = crate::step::branch_arms(step);
             for target in arms.iter().flatten().filter_map(|id| home.get(*id)) {
                 add(*target, place, EdgeKind::Branch);
+                last_arm = last_arm.max(*target);
             }
         }
         if fallbacks.contains_key(&place) {
@@ -225,15 +229,21 @@ pub fn sibling_edges(siblings: &[Step], order: Order, base: &Names) -> Vec<BTree
             Order::EdgesOnly => false,
         };
         if let Some(previous) = previous.filter(|_| by_file) {
-            // What stands after the arms of a branch waits for whichever is taken, and not only for the last of them.
-            for before in arms_since.take().unwrap_or(previous)..=previous {
-                if !fallbacks.contains_key(&before) {
-                    add(place, before, EdgeKind::FileOrder);
+            add(place, previous, EdgeKind::FileOrder);
+            if place < last_arm {
+                in_arm[place] |= in_arm[previous];
+            } else {
+                // What stands after the arms of a branch waits for whichever is taken, and not only for the last of them.
+                for arm in arms.drain(..) {
+                    in_arm[arm] = false;
+                    add(place, arm, EdgeKind::FileOrder);
                 }
             }
         }
-        if is_target {
-            arms_since.get_or_insert(place);
+        in_arm[place] |= is_target;
+        // What waits for a step further down cannot be waited for there.
+        if in_arm[place] && !looks_ahead[place] {
+            arms.push(place);
         }
         previous = Some(place);
     }

@@ -1,7 +1,7 @@
 //! Whether to try again.
 
 use crate::call::Failure;
-use crate::definition::{EffectClass, OnInDoubt, Step};
+use crate::definition::Step;
 
 /// Attempts in all, if the file gives no number: and then only transient failures are tried again.
 pub const ATTEMPTS_DEFAULT: u32 = 3;
@@ -15,9 +15,6 @@ pub fn tries_again(step: &Step, failures: u32, failure: &Failure) -> bool {
     match step.retry.max_attempts {
         Some(attempts) => failures < attempts,
         // What may do harm a second time is repeated only where somebody asked for it, by a number or by what is to happen in doubt.
-        None => {
-            let bears_another = step.effect < EffectClass::AtMostOnce || step.on_in_doubt == OnInDoubt::Retry;
-            failures < ATTEMPTS_DEFAULT && failure.class.is_transient() && bears_another
-        }
+        None => failures < ATTEMPTS_DEFAULT && failure.class.is_transient() && step.effect.bears_another(step.on_in_doubt),
     }
 }

@@ -83,6 +83,7 @@ impl RunState {
         self.work.retain(|work| work.node != ix);
         let step = &mut self.steps[ix];
         step.status = StepStatus::Running;
+        step.kept = false;
         step.ended_at = None;
         step.failure = None;
         step.tolerated = false;

@@ -116,3 +116,22 @@ fn what_comes_after_the_arms_waits_for_the_one_that_was_taken() {
         assert_eq!(run.status(), RunStatus::Completed);
     }
 }
+
+#[test]
+fn what_stands_between_the_arms_and_is_none_of_them_is_not_waited_for() {
+    let mut definition = workflow(vec![
+        branch("b", "inputs.yes", &["x"], &["y"]),
+        noop("x"),
+        noop("x2"),
+        noop("y"),
+        noop("aside").after(&[]),
+        noop("ahead").after(&["x", "end"]),
+        noop("more").after(&["b"]),
+        noop("end"),
+    ]);
+    definition.order = Order::Edges;
+    let run = Harness::start(definition);
+    let end = &run.state.program.nodes[run.ix("end")];
+    let before: Vec<&str> = end.after.iter().map(|(ix, _)| run.state.program.nodes[*ix].step.id.as_str()).collect();
+    assert_eq!(before, ["x", "x2", "y", "more"]);
+}

@@ -201,7 +201,7 @@ impl Graph<'_> {
             // In the native language only these braces are a reference for a shell.
             None if text[inner.start..].starts_with("{{") && Self::is_native(name) => Some(format!("${{{name}}}")),
             // What a shell text names and the graph does not is the shell's, or that of a program with templates of its own.
-            None if text[inner.start..].starts_with("{{") => {
+            None if text[inner.start..].starts_with("{{") && !cx.is_full() => {
                 let at = cx.inside(node, &inner);
                 let said = format!("`{name}` is neither a variable nor a node: the shell is given it as it stands");
                 cx.warning(Code::UnknownReference, &at, said, self.known(name));
@@ -221,21 +221,17 @@ impl Graph<'_> {
             if is_own(name) || Self::is_native(name) {
                 return None;
             }
-            match self.resolve(name) {
-                Some(path) => Some(format!("${{{path}}}")),
-                None => self.names_nothing(cx, node, name, &inner),
+            if let Some(path) = self.resolve(name) {
+                return Some(format!("${{{path}}}"));
             }
+            if cx.is_full() {
+                return None;
+            }
+            let at = cx.inside(node, &inner);
+            cx.error(Code::UnknownReference, &at, format!("`{name}` is neither a variable nor a node"), self.known(name));
+            // It has been told, and is no matter for those that read on.
+            Some(String::new())
         })
-    }
-
-    fn names_nothing(&self, cx: &mut Lowering<'_>, node: &Node, name: &str, inner: &std::ops::Range<usize>) -> Option<String> {
-        if cx.is_full() {
-            return None;
-        }
-        let at = cx.inside(node, inner);
-        cx.error(Code::UnknownReference, &at, format!("`{name}` is neither a variable nor a node"), self.known(name));
-        // It has been told, and is no matter for those that read on.
-        Some(String::new())
     }
 
     /// The nodes before it. Those that a branch chooses are named by the branch instead.
