@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::detach::{LOG, respawn, spawn};
-pub(crate) use self::open::{OpenOutcome, open_memory, open_store, ready};
+pub(crate) use self::open::{HeldFor, OpenOutcome, built, open_memory, open_store, unready};
 pub(crate) use self::socket::socket_path;
 use crate::printer::Printer;
 

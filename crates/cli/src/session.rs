@@ -10,7 +10,7 @@ use gorgon_core::diagnostic::Code;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::holder::{Holder, OpenOutcome, open_memory, open_store, socket_path, spawn};
+use crate::holder::{HeldFor, Holder, OpenOutcome, open_memory, open_store, socket_path, spawn};
 use crate::interrupts::Interrupts;
 use crate::settings::Settings;
 
@@ -25,12 +25,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 
 /// How often a holder may go away while it is asked.
 const TRIES: u32 = 20;
-
-/// What a background holder writes into the lock file, so that a second one knows that there is no need of it.
-pub(crate) const BACKGROUND: &str = "in the background";
-
-/// What any other holder writes there.
-const FOREGROUND: &str = "for a command";
 
 /// What the runs are wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,7 +314,7 @@ async fn reach(settings: &Settings, purpose: Purpose) -> Result<Reached, Fault> 
             continue;
         }
         let public = (purpose == Purpose::Work).then_some(socket.as_path());
-        match open_store(settings, public, FOREGROUND, purpose == Purpose::Work).await? {
+        match open_store(settings, public, HeldFor::Command, purpose == Purpose::Work).await? {
             OpenOutcome::Ours(holder) => return Ok(Reached::ours(holder)),
             // It is about to listen, or about to let go.
             OpenOutcome::Held(held) if started.elapsed() > PATIENCE => {

@@ -24,6 +24,7 @@ mod wal;
 mod writer;
 
 pub use self::error::OpenError;
+pub use self::lock::Lock;
 pub use self::options::Options;
 pub use self::stats::Stats;
 pub use self::store::SqliteStore;

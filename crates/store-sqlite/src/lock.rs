@@ -13,13 +13,16 @@ use crate::error::OpenError;
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of this database and writes who holds it.
-    pub(crate) fn take(database: &Path, note: &str) -> Result<Self, OpenError> {
+    /// Takes the lock of this database and writes who holds it. It lies in a file of its own, which has `.lock` behind the name.
+    ///
+    /// # Errors
+    /// [`OpenError::Held`] with what its holder wrote, or why the file cannot be had.
+    pub fn take(database: &Path, note: &str) -> Result<Self, OpenError> {
         let path = lock_path(database);
         let unavailable = |error: &std::io::Error| OpenError::of_io(&path, error);
         let mut file =

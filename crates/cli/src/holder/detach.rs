@@ -19,11 +19,9 @@ pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
     make_private(&settings.data_dir.value)?;
     let log = settings.data_dir.value.join(LOG);
     let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| Fault::io(&log, &error))?;
-    let binary = std::env::current_exe().map_err(|error| Fault::internal(error.to_string()))?;
-    let child = Command::new(&binary)
-        .arg("--data-dir")
-        .arg(&settings.data_dir.value)
-        .args(["holder", "--leave-group"])
+    let mut holder = holder_of(settings)?;
+    let ended = holder
+        .arg("--leave-group")
         // If a step of a run started this, it serves others as well, and does not end with that step; nor with the command by a Ctrl-C.
         .env_remove(MARK)
         .process_group(0)
@@ -31,13 +29,20 @@ pub(crate) fn spawn(settings: &Settings) -> Result<(), Fault> {
         .stdout(Stdio::null())
         .stderr(open)
         .status();
-    child.map(drop).map_err(|error| Fault::io(binary, &error))
+    ended.map(drop).map_err(|error| Fault::io(holder.get_program(), &error))
 }
 
 /// Starts this process anew, as one that leads no group and so can leave the session of the terminal.
 pub(crate) fn respawn(settings: &Settings, idle_seconds: u64) -> Result<(), Fault> {
+    let mut holder = holder_of(settings)?;
+    let child = holder.args(["--idle-seconds", &idle_seconds.to_string()]).spawn();
+    child.map(drop).map_err(|error| Fault::io(holder.get_program(), &error))
+}
+
+/// This program as the holder of the data directory.
+fn holder_of(settings: &Settings) -> Result<Command, Fault> {
     let binary = std::env::current_exe().map_err(|error| Fault::internal(error.to_string()))?;
-    let mut child = Command::new(&binary);
-    child.arg("--data-dir").arg(&settings.data_dir.value).args(["holder", "--idle-seconds", &idle_seconds.to_string()]);
-    child.spawn().map(drop).map_err(|error| Fault::io(binary, &error))
+    let mut holder = Command::new(binary);
+    holder.arg("--data-dir").arg(&settings.data_dir.value).arg("holder");
+    Ok(holder)
 }

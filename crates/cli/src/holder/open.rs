@@ -20,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use super::folder::make_private;
 use super::{Holder, identity};
 use crate::fault::Fault;
-use crate::session::BACKGROUND;
 use crate::settings::{MARKER, Settings};
 
 /// Whose runs these are, on a machine where nobody logs in.
@@ -40,7 +39,29 @@ pub(crate) struct HeldBy(pub(crate) OpenError);
 impl HeldBy {
     /// Whether it is a background holder, which stays.
     pub(crate) fn is_background(&self) -> bool {
-        matches!(&self.0, OpenError::Held { note, .. } if note.contains(BACKGROUND))
+        matches!(&self.0, OpenError::Held { note, .. } if note.contains(HeldFor::Background.word()))
+    }
+}
+
+/// For whom a store is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeldFor {
+    /// For this process, with which it ends.
+    Process,
+    /// For a command, until it is done.
+    Command,
+    /// For nobody in particular: there is no need of a second one.
+    Background,
+}
+
+impl HeldFor {
+    /// As the lock file has it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Process => "for a process",
+            Self::Command => "for a command",
+            Self::Background => "in the background",
+        }
     }
 }
 
@@ -52,13 +73,14 @@ struct Store {
 }
 
 /// Opens the store of the settings. With a socket it is served to everybody who may open that file; without, to this process only.
-pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: &str, runs_go_on: bool) -> Result<OpenOutcome, Fault> {
+pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, held: HeldFor, runs_go_on: bool) -> Result<OpenOutcome, Fault> {
     make_private(&settings.data_dir.value)?;
     let marker = settings.data_dir.value.join(MARKER);
     if !marker.exists() {
         std::fs::write(&marker, "Runs are kept in this folder by gorgon.\n").map_err(|error| Fault::io(&marker, &error))?;
     }
     let mut options = gorgon_store_sqlite::Options::new(&settings.database.value);
+    let who = held.word();
     options.lock_note = socket.map_or_else(|| format!("{who}, listens to nobody"), |socket| format!("{who}, listens at {}", socket.display()));
     let store = match SqliteStore::open(options) {
         Ok(store) => Arc::new(store),
@@ -66,7 +88,6 @@ pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: 
         Err(error) => return Err(error.into()),
     };
     let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
-    let held = Held { background: who == BACKGROUND, ..Held::default() };
     serve(settings, store, socket, runs_go_on, held).await.map(|holder| OpenOutcome::Ours(Box::new(holder)))
 }
 
@@ -74,25 +95,11 @@ pub(crate) async fn open_store(settings: &Settings, socket: Option<&Path>, who: 
 pub(crate) async fn open_memory(settings: &Settings, runs_go_on: bool) -> Result<Holder, Fault> {
     let store = Arc::new(MemoryStore::new());
     let store = Store { journal: store.clone(), runs: store.clone(), ledger: store };
-    serve(settings, store, None, runs_go_on, Held { keeps: false, ..Held::default() }).await
+    serve(settings, store, None, runs_go_on, HeldFor::Process).await
 }
 
-/// How a store is held.
-struct Held {
-    /// For longer than this process lives.
-    keeps: bool,
-    /// For nobody in particular.
-    background: bool,
-}
-
-impl Default for Held {
-    fn default() -> Self {
-        Self { keeps: true, background: false }
-    }
-}
-
-async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, held: Held) -> Result<Holder, Fault> {
-    let Held { keeps, background } = held;
+async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go_on: bool, held: HeldFor) -> Result<Holder, Fault> {
+    let keeps = held != HeldFor::Process;
     let (socket, folder) = match socket {
         Some(socket) => (socket.to_owned(), None),
         None => {
@@ -114,8 +121,11 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
     for group in survivors {
         tracing::warn!(group, "a process group that an earlier holder left behind could not be ended");
     }
-    let names = ready(settings);
-    let providers = providers(settings);
+    let built = built(settings);
+    let names = built.iter().map(|(name, provider)| (name.clone(), unready(provider))).collect();
+    // Other runs may not need one that could not be built: those that do fail with the reason.
+    let of_name = |(name, provider): (String, Built)| (name, provider.unwrap_or_else(|why| Arc::new(Unavailable::because(why))));
+    let providers = Providers::new(built.into_iter().map(of_name).collect());
     // Before a run is taken up: the first call that goes on is held against the limits in force now.
     set_limits(&*store.ledger, settings).await?;
     let engine = Engine::open(Options {
@@ -140,7 +150,7 @@ async fn serve(settings: &Settings, store: Store, socket: Option<&Path>, runs_go
         pid: std::process::id(),
         settings: settings.fingerprints(),
         settings_file: settings.file.as_ref().map(|file| file.display().to_string()),
-        background,
+        background: held == HeldFor::Background,
         leaving: false,
     };
     let asked_to_leave = CancellationToken::new();
@@ -160,24 +170,18 @@ fn bind(socket: &PathBuf) -> Result<UnixListener, Fault> {
     Ok(listener)
 }
 
-/// Which providers can be asked, by the environment of this process.
-pub(crate) fn ready(settings: &Settings) -> gorgon_core::command::Providers {
+/// A provider, or why there is none.
+type Built = Result<Arc<dyn Provider>, ConfigError>;
+
+/// The providers of the settings, by the environment of this process.
+pub(crate) fn built(settings: &Settings) -> Vec<(String, Built)> {
     let lookup = |name: &str| settings.environment.get(name);
-    let unready = |ConfigError { message, help }| Unready { message, help };
-    settings.providers.iter().map(|(name, config)| (name.clone(), build(name, &config.value, &lookup).err().map(unready))).collect()
+    settings.providers.iter().map(|(name, config)| (name.clone(), build(name, &config.value, &lookup))).collect()
 }
 
-fn providers(settings: &Settings) -> Providers {
-    let lookup = |name: &str| settings.environment.get(name);
-    let built = settings.providers.iter().map(|(name, config)| {
-        let provider: Arc<dyn Provider> = match build(name, &config.value, &lookup) {
-            Ok(provider) => provider,
-            // Other runs may not need it: those that do fail with the reason.
-            Err(why) => Arc::new(Unavailable::because(why)),
-        };
-        (name.clone(), provider)
-    });
-    Providers::new(built.collect())
+/// Why a provider cannot be asked.
+pub(crate) fn unready(built: &Built) -> Option<Unready> {
+    built.as_ref().err().map(|ConfigError { message, help }| Unready { message: message.clone(), help: help.clone() })
 }
 
 #[expect(clippy::field_reassign_with_default, reason = "options of another crate cannot be written whole, so that it may add to them")]

@@ -7,13 +7,13 @@ use clap::Args;
 use gorgon_api::RunQuery;
 use gorgon_client::Client;
 use gorgon_core::command::key_variable;
-use gorgon_providers::{PriceList, Vendor, build};
+use gorgon_providers::{PriceList, Vendor};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::holder::socket_path;
+use crate::holder::{built, socket_path};
 use crate::session::{Purpose, Session, differences, is_outdated, who_holds};
 use crate::settings::Settings;
 
@@ -126,7 +126,8 @@ async fn store(context: &Context, settings: &Settings) -> Finding {
 fn by_other(what: String, place: &dyn std::fmt::Display, settings: &Settings, other: Option<&gorgon_api::Holder>) -> Finding {
     let Some(other) = other else { return good(&what, format!("{place}, held by a process that answers")) };
     let differ = differences(settings, other, |_| false);
-    let detail = format!("{place}, held by process {}, which answers", other.pid);
+    let leaving = if other.leaving { " and is about to let go" } else { "" };
+    let detail = format!("{place}, held by process {}, which answers{leaving}", other.pid);
     if differ.is_empty() {
         return good(&what, detail);
     }
@@ -171,10 +172,9 @@ fn disk(data_dir: &Path) -> Vec<Finding> {
 }
 
 fn providers(settings: &Settings) -> Vec<Finding> {
-    let lookup = |name: &str| settings.environment.get(name);
-    let each = settings.providers.iter().map(|(name, config)| {
+    let each = settings.providers.values().zip(built(settings)).map(|(config, (name, provider))| {
         let what = format!("provider {name}");
-        match build(name, &config.value, &lookup) {
+        match provider {
             Ok(_) => good(&what, ready(config.value.vendor())),
             Err(why) => Finding { what, state: State::Odd, detail: why.message, help: Some(why.help) },
         }

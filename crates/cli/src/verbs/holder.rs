@@ -1,21 +1,19 @@
 //! `gorgon holder`: the background process behind `--detach`. Not for people.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use gorgon_api::{RunQuery, RunSummary, Time};
 use gorgon_client::Client;
 use gorgon_core::run::RunStatus;
-use rustix::fs::FlockOperation;
+use gorgon_store_sqlite::{Lock, OpenError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::holder::{Holder as Held, OpenOutcome, open_store, respawn, socket_path};
-use crate::session::{BACKGROUND, who_holds};
+use crate::holder::{HeldFor, Holder as Held, OpenOutcome, open_store, respawn, socket_path};
+use crate::session::who_holds;
 use crate::settings::Settings;
 
 /// How often it looks whether there is work.
@@ -54,7 +52,7 @@ impl Holder {
         // Whoever waits for its turn waits for all.
         let mut turn = None;
         loop {
-            match open_store(&settings, Some(&socket), BACKGROUND, true).await? {
+            match open_store(&settings, Some(&socket), HeldFor::Background, true).await? {
                 OpenOutcome::Ours(holder) => {
                     drop(turn.take());
                     // What came in the moment in which it let go has nobody else.
@@ -117,15 +115,12 @@ enum Ended {
     Told,
 }
 
-/// The right to wait for the store in the background, held as long as the file is open; none if somebody waits already.
-fn wait_for_turn(settings: &Settings) -> Result<Option<File>, Fault> {
-    let path = settings.data_dir.value.join("holder.lock");
-    let failed = |error: &std::io::Error| Fault::io(&path, error);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(|error| failed(&error))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(errno) => Err(failed(&errno.into())),
+/// The right to wait for the store in the background; none if somebody waits already.
+fn wait_for_turn(settings: &Settings) -> Result<Option<Lock>, Fault> {
+    match Lock::take(&settings.data_dir.value.join("turn"), "waits in the background") {
+        Ok(turn) => Ok(Some(turn)),
+        Err(OpenError::Held { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -136,7 +131,7 @@ async fn stays(client: &Client) -> bool {
 
 /// Whether there are runs that came to move since then, and that nobody moves.
 async fn is_left_with_work(settings: &Settings, since: Time) -> Result<bool, Fault> {
-    let OpenOutcome::Ours(holder) = open_store(settings, None, BACKGROUND, false).await? else { return Ok(false) };
+    let OpenOutcome::Ours(holder) = open_store(settings, None, HeldFor::Background, false).await? else { return Ok(false) };
     let mut left = sleeps(&holder).await;
     for status in [RunStatus::Queued, RunStatus::Running, RunStatus::Cancelling] {
         let moves = |run: &RunSummary| run.updated_at.as_millisecond() >= since.as_millisecond();

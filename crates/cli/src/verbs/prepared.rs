@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::holder::ready;
+use crate::holder::{built, unready};
 use crate::settings::Settings;
 use crate::workflow::Workflow;
 
@@ -101,7 +101,7 @@ impl Wanted<'_> {
         let program = compile(Arc::new(workflow.definition.clone()), goals).map_err(|problems| Fault::located(workflow.located(problems)))?;
         let prices = settings.prices();
         let start = Start { by: context.user.clone(), models: models.clone(), ..Start::default() };
-        let providers = ready(settings);
+        let providers = built(settings).into_iter().map(|(name, provider)| (name, unready(&provider))).collect();
         let filled = program.definition.with_defaults(inputs.clone());
         let limits_of_all = settings.limits_of_all();
         let new = NewRun {

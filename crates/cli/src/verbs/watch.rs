@@ -9,13 +9,13 @@ use crate::fault::Fault;
 use crate::follow::{End, Follow, Told, follow};
 use crate::session::{Purpose, Session};
 
-/// Follow a run that was started elsewhere. Ctrl-C ends the watching, not the run.
+/// Follow a run that was started elsewhere. Ctrl-C ends the watching, not the run; nothing runs because of it, and where nobody works on the run that is said.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
     /// The run: its id, a unique beginning of it, its last six characters, or `@last`.
     #[arg(default_value = "@last")]
     run: String,
-    /// Stay when nothing moves without somebody, instead of ending with 4.
+    /// Stay when nothing moves without somebody, or nobody works on the run, instead of ending with 4.
     #[arg(long)]
     wait: bool,
     /// Print each event as JSON on a line of stdout.

@@ -157,9 +157,7 @@ fn a_damaged_database_is_5_and_told_with_its_place() {
 #[test]
 fn an_interrupt_lets_what_is_in_flight_end_and_is_130() {
     let world = World::new();
-    world.write("w.yaml", BRIEF);
-    let child = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let child = world.in_flight(BRIEF);
     signal(&child, rustix::process::Signal::INT);
     finish(child).exits(130).says("gorgon resume");
     assert!(world.path("over").exists(), "what was in flight was let finish");
@@ -175,9 +173,7 @@ fn an_interrupt_lets_what_is_in_flight_end_and_is_130() {
 #[test]
 fn a_second_interrupt_leaves_at_once_and_the_call_is_in_doubt() {
     let world = World::new();
-    world.write("w.yaml", SLOW);
-    let child = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let child = world.in_flight(SLOW);
     signal(&child, rustix::process::Signal::INT);
     world.until_status("paused");
     signal(&child, rustix::process::Signal::INT);
@@ -196,7 +192,7 @@ fn a_second_interrupt_of_an_ephemeral_run_leaves_nothing() {
     std::fs::create_dir(world.path("tmp")).unwrap();
     let mut command = world.command(&["run", "w.yaml", "--ephemeral"]);
     let mut child = command.env("TMPDIR", world.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     // Two that come at once are one: until it is gone.
     world.until("it left", || {
         signal(&child, rustix::process::Signal::INT);

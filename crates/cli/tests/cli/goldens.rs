@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::world::World;
+use crate::world::{World, kill};
 
 /// What every golden world holds.
 const FILES: &[(&str, &str)] = &[
@@ -221,10 +221,9 @@ fn played(case: &Case) -> String {
 
 /// A run whose process was killed in the middle of a step.
 fn leave_in_doubt(world: &World) {
-    let mut child = world.start(&["run", "doubt.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let child = world.start(&["run", "doubt.yaml"]);
+    world.until_in_flight();
+    kill(child);
     world.run(&["resume", "@last"]).exits(4).says("in doubt");
 }
 

@@ -1,7 +1,7 @@
 //! Who holds the data directory, who waits for it, and what becomes of everybody else when it changes hands.
 
 use crate::second_terminal::{ASKS, LONG, QUICK};
-use crate::world::{World, finish, signal};
+use crate::world::{World, finish, kill, signal};
 
 #[test]
 fn a_background_holder_ends_when_there_is_no_work() {
@@ -17,10 +17,8 @@ fn a_background_holder_ends_when_there_is_no_work() {
 fn whoever_works_by_other_settings_begins_nothing() {
     let world = World::new();
     world.write("gorgon.toml", "[budget]\nmax_cost_usd = 5\n");
-    world.write("slow.yaml", "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done'}\n");
+    let holder = world.in_flight("name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done'}\n");
     world.write("w.yaml", "name: w\nsteps:\n  - {id: a, type: shell, command: 'true'}\n");
-    let holder = world.start(&["run", "slow.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
     world.run(&["run", "w.yaml"]).exits(0);
     let fork = ["fork", "@last", "--from", "a"];
     world.write("gorgon.toml", "[budget]\nmax_cost_usd = 0.03\n\n[http]\nallow_private = [\"127.0.0.1\"]\n");
@@ -45,7 +43,7 @@ fn a_holder_that_was_stopped_is_named_and_not_waited_for_for_ever() {
     let world = World::new();
     world.write("slow.yaml", "name: slow\nsteps:\n  - {id: a, type: shell, command: 'touch started; until test -e over; do sleep 0.05; done'}\n");
     let holder = world.start(&["run", "slow.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     signal(&holder, rustix::process::Signal::STOP);
     let told = world.run(&["runs", "list"]);
     signal(&holder, rustix::process::Signal::CONT);
@@ -60,13 +58,13 @@ fn what_is_left_to_a_background_holder_that_lets_go_is_taken_up_by_the_next() {
     world.write("w.yaml", LONG);
     world.write("q.yaml", QUICK);
     world.run(&["run", "w.yaml", "--detach"]).exits(0);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     let note = std::fs::read_to_string(world.root().join("home/.local/state/gorgon/gorgon-state.db.lock")).expect("a lock file");
     assert!(note.contains("in the background"), "{note}");
     let pid = note.lines().next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw).expect("its pid");
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it lives");
     // It lets go as soon as the call has ended, and starts nothing until then.
-    world.until("holder that lets go", || world.run(&["run", "q.yaml", "--dry-run"]).exit.map(|_| ()));
+    world.until("holder that lets go", || world.run(&["doctor"]).stdout.contains("about to let go").then_some(()));
     world.run(&["run", "q.yaml", "--detach"]).exits(0);
     world.write("go", "");
     world.until("both runs", || {
@@ -78,9 +76,7 @@ fn what_is_left_to_a_background_holder_that_lets_go_is_taken_up_by_the_next() {
 #[test]
 fn whoever_follows_a_holder_that_does_not_answer_can_leave() {
     let world = World::new();
-    world.write("w.yaml", LONG);
-    let holder = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let holder = world.in_flight(LONG);
     let follower = world.start(&["watch", "@last"]);
     let other = world.start(&["resume", "@last"]);
     // They have heard what happened so far.
@@ -102,17 +98,14 @@ fn whoever_follows_a_holder_that_does_not_answer_can_leave() {
 #[test]
 fn an_interrupt_is_not_forgotten_when_the_holder_goes_away() {
     let world = World::new();
-    world.write("w.yaml", &LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
-    let mut holder = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let holder = world.in_flight(&LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
     let follower = world.start(&["resume", "@last"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     signal(&holder, rustix::process::Signal::STOP);
     // It asks a holder that does not answer, and then is not there any more.
     signal(&follower, rustix::process::Signal::INT);
     std::thread::sleep(std::time::Duration::from_millis(300));
-    holder.kill().expect("it lives");
-    holder.wait().expect("it is gone");
+    kill(holder);
     world.write("go", "");
     finish(follower).exits(130).says("gorgon resume");
     assert_eq!(world.until_status("paused").len(), 30);
@@ -123,14 +116,9 @@ fn an_interrupt_is_not_forgotten_when_the_holder_goes_away() {
 #[test]
 fn the_time_that_nobody_worked_counts_against_nothing_whatever_is_recorded_first() {
     let world = World::new();
-    world.write(
-        "w.yaml",
-        &LONG.replace("name: long\n", "name: long\ntimeout_seconds: 2\n").replace("type: shell,", "type: shell, effect: repeatable,"),
-    );
-    let mut holder = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
-    holder.kill().expect("it lives");
-    holder.wait().expect("it is gone");
+    let holder = world
+        .in_flight(&LONG.replace("name: long\n", "name: long\ntimeout_seconds: 2\n").replace("type: shell,", "type: shell, effect: repeatable,"));
+    kill(holder);
     std::thread::sleep(std::time::Duration::from_millis(2_500));
     world.run(&["pause", "@last"]).exits(0);
     world.write("go", "");
@@ -174,7 +162,7 @@ fn a_background_holder_makes_room_for_one_with_other_settings() {
     assert_eq!(pid().as_ref(), Some(&second));
     // A call in flight keeps it.
     world.run(&["run", "long.yaml", "--detach"]).exits(0);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     world.write("gorgon.toml", "[budget]\nmax_calls = 7\n");
     world.run(&["run", "q.yaml"]).exits(5).says("works by other settings: budget.max_calls");
     world.run(&["run", "q.yaml", "--detach"]).exits(5);
@@ -194,13 +182,10 @@ fn a_background_holder_makes_room_for_one_with_other_settings() {
 #[test]
 fn whoever_only_watches_does_not_take_the_place_of_the_holder() {
     let world = World::new();
-    world.write("w.yaml", &LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
-    let mut holder = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let holder = world.in_flight(&LONG.replace("type: shell,", "type: shell, effect: repeatable,"));
     let watcher = world.start(&["watch", "@last"]);
     std::thread::sleep(std::time::Duration::from_millis(300));
-    holder.kill().expect("it lives");
-    holder.wait().expect("it is gone");
+    kill(holder);
     world.write("go", "");
     finish(watcher).exits(4).says("nobody works on the run: gorgon resume");
     assert!(!world.path("second").exists());

@@ -1,6 +1,6 @@
 //! What a second terminal can do while the first one runs, and what happens when there is no first one.
 
-use crate::world::{World, finish, signal};
+use crate::world::{World, finish, kill, signal};
 
 pub(crate) const ASKS: &str = "name: asks\noutputs: [word]\nsteps:\n  - {id: gate, type: approval, prompt: 'May I?'}\n  - {id: act, type: shell, command: 'echo acted', depends_on: [gate], outputs: [word]}\n";
 const BELL: &str = "name: bell\noutputs: [who]\nsteps:\n  - {id: bell, type: signal, name: ring, outputs: [who]}\n";
@@ -56,9 +56,7 @@ fn signal_brings_its_payload() {
 #[test]
 fn cancel_stops_what_is_in_flight() {
     let world = World::new();
-    world.write("w.yaml", LONG);
-    let first = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let first = world.in_flight(LONG);
     world.run(&["cancel", "@last", "--reason", "no need"]).exits(0);
     let done = finish(first).exits(1);
     assert!(done.stderr.contains("cancelled"), "{done:#?}");
@@ -70,7 +68,7 @@ fn pause_and_resume() {
     let world = World::new();
     world.write("w.yaml", LONG);
     let first = world.start(&["run", "w.yaml", "--wait"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     let id = world.until_status("running");
     world.run(&["pause", &id]).exits(0);
     world.write("go", "");
@@ -87,9 +85,7 @@ fn pause_and_resume() {
 #[test]
 fn watch_sees_what_happened_before_and_what_happens() {
     let world = World::new();
-    world.write("w.yaml", LONG);
-    let first = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let first = world.in_flight(LONG);
     let watcher = world.start(&["watch", "@last"]);
     world.write("go", "");
     finish(first).exits(0);
@@ -102,7 +98,7 @@ fn a_second_run_works_while_the_first_runs() {
     world.write("long.yaml", LONG);
     world.write("quick.yaml", QUICK);
     let first = world.start(&["run", "long.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     world.run(&["run", "quick.yaml"]).exits(0).says("word: quick");
     world.write("go", "");
     finish(first).exits(0);
@@ -116,7 +112,7 @@ fn the_first_stays_for_the_second_and_hands_over() {
     let first = world.start(&["run", "asks.yaml", "--wait"]);
     world.until_status("waiting");
     let second = world.start(&["run", "long.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     let asks = world.run(&["runs", "list", "--json", "--workflow", "asks"]).json();
     world.run(&["approve", asks["runs"][0]["id"].as_str().unwrap()]).exits(0);
     world.until("the first to be done", || {
@@ -183,7 +179,7 @@ fn a_detached_run_goes_on_without_its_command() {
     world.write("w.yaml", LONG);
     let done = world.run(&["run", "w.yaml", "--detach"]).exits(0);
     assert!(done.stdout.trim().starts_with("run_"), "{done:#?}");
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    world.until_in_flight();
     world.write("go", "");
     world.until_status("completed");
     assert!(world.path("second").exists());
@@ -278,11 +274,8 @@ fn a_run_whose_holder_is_done_goes_on_with_the_next_one_and_nothing_is_in_doubt(
 fn a_command_that_is_made_again_has_the_key_that_it_had() {
     let world = World::new();
     let step = "{id: a, type: shell, effect: idempotent, idempotency_key: 'order-${inputs.n}', command: 'echo \"$GORGON_IDEMPOTENCY_KEY\" >> keys; touch started; until test -e go; do sleep 0.05; done'}";
-    world.write("w.yaml", &format!("name: w\ninputs: {{n: {{type: integer, default: 7}}}}\nsteps:\n  - {step}\n"));
-    let mut holder = world.start(&["run", "w.yaml"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
-    holder.kill().expect("it lives");
-    holder.wait().expect("it is gone");
+    let holder = world.in_flight(&format!("name: w\ninputs: {{n: {{type: integer, default: 7}}}}\nsteps:\n  - {step}\n"));
+    kill(holder);
     world.write("go", "");
     world.run(&["resume", "@last"]).exits(0);
     assert_eq!(world.read("keys"), "order-7\norder-7\n");

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::world::{World, finish};
+use crate::world::{World, finish, kill};
 
 const OK: &str = "name: ok\nsteps:\n  - {id: a, type: shell, command: 'true'}\n";
 
@@ -103,8 +103,8 @@ fn what_belongs_to_a_database_lies_beside_it_whoever_opens_it() {
         command.env("DATABASE_URL", url).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         command.spawn().unwrap()
     };
-    let mut holder = with("sqlite:one.db", &["run", "slow.yaml", "--data-dir", "x"]);
-    world.until("step in flight", || world.path("started").exists().then_some(()));
+    let holder = with("sqlite:one.db", &["run", "slow.yaml", "--data-dir", "x"]);
+    world.until_in_flight();
     assert!(world.path("one.db.gorgon/gorgon.sock").exists() && !world.path("x").exists());
     // The same database by another name, whatever data directory is named: its holder is found.
     std::os::unix::fs::symlink(world.path("one.db"), world.path("same.db")).unwrap();
@@ -114,8 +114,7 @@ fn what_belongs_to_a_database_lies_beside_it_whoever_opens_it() {
     finish(with("sqlite:two.db", &["run", "w.yaml", "--data-dir", "x"])).exits(0);
     assert!(world.path("two.db").exists());
     // Whoever comes after a killed holder finds what it left running, and ends it before the step is made again.
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    kill(holder);
     finish(with("sqlite:one.db", &["runs", "list", "--data-dir", "z"])).exits(0);
     finish(with("sqlite:one.db", &["pause", "@last", "--data-dir", "z"])).exits(0);
     world.write("over", "");

@@ -104,6 +104,19 @@ impl World {
 
     /// Waits until the newest run has a status.
     #[track_caller]
+    /// Waits until a step has made the file `started`.
+    pub(crate) fn until_in_flight(&self) {
+        self.until("step in flight", || self.path("started").exists().then_some(()));
+    }
+
+    /// A process that runs this workflow, as `w.yaml`, and has a step in flight.
+    pub(crate) fn in_flight(&self, workflow: &str) -> Child {
+        self.write("w.yaml", workflow);
+        let child = self.start(&["run", "w.yaml"]);
+        self.until_in_flight();
+        child
+    }
+
     pub(crate) fn until_status(&self, wanted: &str) -> String {
         self.until(&format!("a run that is {wanted}"), || {
             let list = self.run(&["runs", "list", "--json"]);
@@ -180,6 +193,12 @@ fn read(mut pipe: impl std::io::Read) -> String {
 }
 
 /// Sends a signal to a process that a test started.
+/// Kills a process, and waits until it is gone.
+pub(crate) fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();

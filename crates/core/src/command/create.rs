@@ -188,7 +188,9 @@ fn check_models<'a>(
 ) {
     for node in nodes.filter(|node| node.kind.name() == "agent") {
         let mut tell = |message: String, help: String| {
-            problems.push(Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), format!("step `{}` {message}", node.step.id)).help(help));
+            problems.push(
+                Diagnostic::error(Code::NoProvider, format!("steps.{}", node.step.id), format!("step `{}` {message}", node.step.id)).help(help),
+            );
         };
         match models.provider(&node.step.params) {
             None => tell("asks a model, and no provider is named".to_owned(), CURE.to_owned()),
