@@ -31,10 +31,10 @@ async fn show(State(about): State<Arc<About>>) -> Json<Holder> {
 async fn ask_to_leave(State(about): State<Arc<About>>) -> Result<Json<Holder>, Refused> {
     let pid = about.holder.pid;
     if !about.holder.background {
-        return Err(Refused::new(Code::NotInThisState, format!("process {pid} holds the store for a command, and lets go of it when that is done")));
+        return Err(Refused::new(Code::StoreHeld, format!("process {pid} holds the store for a command, and lets go of it when that is done")));
     }
     if about.engine.activity().borrow().calls_in_flight > 0 {
-        return Err(Refused::new(Code::NotInThisState, format!("process {pid} has calls in flight")));
+        return Err(Refused::new(Code::StoreHeld, format!("process {pid} has calls in flight")));
     }
     about.leave.cancel();
     Ok(show(State(about)).await)
